@@ -1,0 +1,3 @@
+"""What every method stands on: data, motion, codecs, networks, diffusion, retrieval. Knows no method, no metric, no
+scheduler.
+"""

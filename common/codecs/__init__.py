@@ -1,0 +1,1 @@
+"""Codecs: motion of one body part <-> a short sequence of latents (part VAEs)."""

@@ -1,0 +1,46 @@
+"""Sizes and training of the codecs. Imports nothing heavy."""
+
+from typing import Literal
+
+from gesturebench.common.budget import Training
+from gesturebench.common.config import Config
+
+
+class PartVAEConfig(Config):
+    """Sizes of a part VAE; the defaults are the published ones (`l8h4`, 15-frame chunks at 15 fps)."""
+
+    width: int = 512
+    layers: int = 8
+    heads: int = 4
+    feed_forward: int = 1024
+    dropout: float = 0.1
+    chunk: int = 15
+    decoder_depth: Literal["published", "as_encoder"] = "published"
+    """`published`: (layers - 1) * 4 + 1 decoder layers with 4 * heads heads; `as_encoder`: as many and as wide as the
+    encoder (small sizes).
+    """
+
+    @property
+    def decoder_shape(self) -> tuple[int, int]:
+        """(layers, heads) of the decoder."""
+        if self.decoder_depth == "published":
+            return (self.layers - 1) * 4 + 1, 4 * self.heads
+        return self.layers, self.heads
+
+
+class CodecConfig(Config):
+    """Four part VAEs with equal sizes, how they are trained, and what of the posterior is used.
+
+    Loss = weighted mean squared errors of features, velocity and acceleration (each divided by its feature scale) + kl
+    * KL(posterior | N(0, 1)).
+    """
+
+    vae: PartVAEConfig = PartVAEConfig()
+    lower_heads: int | None = None
+    """Heads of the lower-body VAE where they differ (8 as published)."""
+    frames: int = 150
+    fps: int = 15
+    velocity: float = 1.0
+    acceleration: float = 0.5
+    kl: float = 1e-4
+    training: Training = Training()

@@ -1,0 +1,143 @@
+"""The four part VAEs of a motion: training one, and encoding and decoding with all."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gesturebench.common.checkpoint import load_weights, save_weights
+from gesturebench.common.codecs.config import CodecConfig, PartVAEConfig
+from gesturebench.common.codecs.part_vae import PartVAE
+from gesturebench.common.corpus.store import ClipStore
+from gesturebench.common.corpus.windows import RandomWindows, Window
+from gesturebench.common.files import write_json
+from gesturebench.common.fitting import FitContext
+from gesturebench.common.motion.parts import PART_FEATURES, part_features
+from gesturebench.common.motion.resample import decimate
+from gesturebench.common.motion.skeleton import PART_NAMES
+from gesturebench.common.training import Losses, train
+
+STORE_FPS = 30
+
+
+def part_config(config: CodecConfig, part: str) -> PartVAEConfig:
+    if part == "lower" and config.lower_heads:
+        return config.vae.model_copy(update={"heads": config.lower_heads})
+    return config.vae
+
+
+def fit_part_vae(config: Mapping[str, Any], context: FitContext) -> None:
+    """Train the VAE of `config["part"]` with the codec settings `config["codec"]`; writes weights, `curve.json`,
+    `quality.json`.
+    """
+    codec, part = CodecConfig.parse(dict(config["codec"]), "codec"), config["part"]
+    windows = PartWindows(context.store, "train", codec)
+    scale = feature_scale(windows, part, torch.Generator().manual_seed(context.seed))
+    torch_seed = torch.Generator().manual_seed(context.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_seed.initial_seed())
+        vae = PartVAE(part_config(codec, part), PART_FEATURES[part])
+
+    def losses_of(generator: torch.Generator) -> Losses:
+        x = windows.batch(part, codec.training.batch, generator)
+        mean, log_variance = vae.posterior(x)
+        eps = torch.randn(mean.shape, generator=generator)
+        return vae_losses(x, vae.decode(mean + torch.exp(0.5 * log_variance) * eps), mean, log_variance, scale, codec)
+
+    curve = train(
+        vae,
+        losses_of,
+        codec.training,
+        seed_axes=("part_vae", part, context.seed),
+        work=context.work,
+        progress=context.progress,
+    )
+    save_weights(vae, context.out)
+    write_json(context.out / "curve.json", curve)
+    write_json(
+        context.out / "quality.json",
+        {"feature_variance": scale[0], "explained_at_end": 1 - curve[-1]["reconstruction"]},
+    )
+
+
+def vae_losses(
+    x: Tensor, y: Tensor, mean: Tensor, log_variance: Tensor, scale: tuple[float, float, float], c: CodecConfig
+) -> Losses:
+    """Mean squared errors of features, velocities and accelerations, each over its variance in the data, and KL(N(mean,
+    var) | N(0, 1)).
+    """
+    error = y - x
+    reconstruction = error.square().mean() / scale[0]
+    velocity = error.diff(dim=1).square().mean() / scale[1]
+    acceleration = error.diff(n=2, dim=1).square().mean() / scale[2]
+    kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+    loss = reconstruction + c.velocity * velocity + c.acceleration * acceleration + c.kl * kl
+    return {
+        "loss": loss,
+        "reconstruction": reconstruction,
+        "velocity": velocity,
+        "acceleration": acceleration,
+        "kl": kl,
+    }
+
+
+class PartWindows:
+    """Random windows of a split as part features at the codec's frame rate."""
+
+    def __init__(self, store: ClipStore, split: str, config: CodecConfig):
+        self._store, self._fps = store, config.fps
+        self._random = RandomWindows(store, split, config.frames * STORE_FPS // config.fps)
+
+    def batch(self, part: str, count: int, generator: torch.Generator) -> Tensor:
+        """(count, frames, F)."""
+        return torch.stack([self.features(window, (part,))[part] for window in self.draw(count, generator)])
+
+    def draw(self, count: int, generator: torch.Generator) -> list[Window]:
+        return self._random.draw(count, generator)
+
+    def features(self, window: Window, parts: Sequence[str] = PART_NAMES) -> dict[str, Tensor]:
+        motion = self._store.motion(window.clip_id).cut(window.start, window.start + window.length)
+        return part_features(decimate(motion, self._fps), self._store.joints, parts)
+
+
+def feature_scale(
+    windows: PartWindows, part: str, generator: torch.Generator, count: int = 64
+) -> tuple[float, float, float]:
+    """Variances of features, velocities and accelerations over a sample of windows, one scalar each.
+
+    One scalar per part, not one per channel: channels that only carry noise would dominate the loss otherwise.
+    """
+    x = windows.batch(part, count, generator)
+    centred = x - x.mean((0, 1))
+    return tuple(float(v.square().mean().clamp(min=1e-8)) for v in (centred, x.diff(dim=1), x.diff(n=2, dim=1)))
+
+
+class PartCodecs:
+    """The four trained VAEs: part features <-> latents."""
+
+    def __init__(self, config: CodecConfig, folders: Mapping[str, Path]):
+        """`folders` holds the artifact of each part by the part's name."""
+        self.config = config
+        self.vaes = {}
+        for part, features in PART_FEATURES.items():
+            self.vaes[part] = PartVAE(part_config(config, part), features).requires_grad_(False)
+            load_weights(self.vaes[part], folders[part])
+
+    @torch.no_grad()
+    def encode(self, features: Mapping[str, Tensor], generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """(B, T, F) per part -> (B, K, D) per part: posterior means, or samples when a generator is given."""
+        latents = {}
+        for part, vae in self.vaes.items():
+            mean, log_variance = vae.posterior(features[part])
+            noise = (
+                0 if generator is None else torch.randn(mean.shape, generator=generator) * torch.exp(0.5 * log_variance)
+            )
+            latents[part] = mean + noise
+        return latents
+
+    @torch.no_grad()
+    def decode(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """(B, K, D) per part -> (B, K * chunk, F) per part."""
+        return {part: vae.decode(latents[part]) for part, vae in self.vaes.items()}

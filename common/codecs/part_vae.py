@@ -1,0 +1,59 @@
+"""Part VAE: a transformer that turns every chunk of frames into one latent (RAG-Gesture, Mughal et al. 2025, sec. 3.1).
+
+Legend: B batch, T frames, F features per frame, K latents (one per `chunk` frames), D latent width.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from gesturebench.common.codecs.config import PartVAEConfig
+from gesturebench.common.nn.positions import PositionTable
+from gesturebench.common.nn.skip_transformer import DecoderLayer, EncoderLayer, SkipStack
+
+MAX_POSITIONS = 1024
+
+
+class PartVAE(nn.Module):
+    """Encodes chunks independently, decodes all latents of a window together.
+
+    >>> config = PartVAEConfig(width=32, layers=1, heads=2, feed_forward=48, chunk=5, decoder_depth="as_encoder")
+    >>> vae = PartVAE(config, features=78)
+    >>> latent = vae.encode_mean(torch.zeros(2, 30, 78))
+    >>> latent.shape, vae.decode(latent).shape
+    (torch.Size([2, 6, 32]), torch.Size([2, 30, 78]))
+    """
+
+    def __init__(self, config: PartVAEConfig, features: int):
+        super().__init__()
+        self.config, c = config, config
+        self.skel_embedding = nn.Linear(features, c.width)
+        self.global_motion_token = nn.Parameter(torch.randn(2, c.width))
+        self.query_pos_encoder = PositionTable(MAX_POSITIONS, c.width)
+        self.query_pos_decoder = PositionTable(MAX_POSITIONS, c.width)
+        self.mem_pos_decoder = PositionTable(MAX_POSITIONS, c.width)
+        depth, heads = c.decoder_shape
+        self.encoder = SkipStack(lambda: EncoderLayer(c.width, c.heads, c.feed_forward, c.dropout), c.layers, c.width)
+        self.decoder = SkipStack(lambda: DecoderLayer(c.width, heads, c.feed_forward, c.dropout), depth, c.width)
+        self.final_layer = nn.Linear(c.width, features)
+
+    def posterior(self, x_BTF: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of the latents, each (B, K, D); T must be a multiple of the chunk."""
+        chunks = x_BTF.unflatten(1, (-1, self.config.chunk)).flatten(0, 1)
+        tokens = self.global_motion_token.expand(len(chunks), -1, -1)
+        encoded = self.encoder(self.query_pos_encoder(torch.cat((tokens, self.skel_embedding(chunks)), 1)))
+        mean, log_variance = encoded[:, 0], encoded[:, 1]
+        return mean.unflatten(0, (len(x_BTF), -1)), log_variance.unflatten(0, (len(x_BTF), -1))
+
+    def encode_mean(self, x_BTF: Tensor) -> Tensor:
+        return self.posterior(x_BTF)[0]
+
+    def encode(self, x_BTF: Tensor, eps_BKD: Tensor) -> Tensor:
+        """A posterior sample z = mean + exp(log_variance / 2) eps."""
+        mean, log_variance = self.posterior(x_BTF)
+        return mean + torch.exp(0.5 * log_variance) * eps_BKD
+
+    def decode(self, z_BKD: Tensor) -> Tensor:
+        """(B, K, D) -> (B, K * chunk, F): zero queries with positions look at all latents of the window."""
+        frames = z_BKD.shape[1] * self.config.chunk
+        queries = self.query_pos_decoder(z_BKD.new_zeros(len(z_BKD), frames, z_BKD.shape[2]))
+        return self.final_layer(self.decoder(queries, self.mem_pos_decoder(z_BKD)))

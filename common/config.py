@@ -1,0 +1,62 @@
+"""Typed configuration: owned by the thing it builds, defaults in one place, unknown keys refused with near matches."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gesturebench.common.errors import InputError, unknown_name
+
+
+class Config(BaseModel):
+    """Base of all configurations: immutable, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    @classmethod
+    def parse(cls, values: dict[str, Any], where: str = "config") -> Self:
+        """Validate a plain dictionary; the first fault becomes a one-line `InputError` naming the key.
+
+        >>> class Sampling(Config):
+        ...     steps: int = 50
+        >>> Sampling.parse({"stepz": 10}, "sampling")
+        Traceback (most recent call last):
+        gesturebench.common.errors.InputError: unknown key of sampling 'stepz'; expected one of steps; did you mean
+        'steps'?
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise _first_fault(cls, error, where) from error
+
+    def updated(self, overrides: dict[str, Any], where: str = "config") -> Self:
+        """A validated copy in which nested `overrides` replace single keys and leave their neighbours alone."""
+        return type(self).parse(merged(self.model_dump(), overrides), where)
+
+
+def merged(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Recursive dictionary update without mutation.
+
+    >>> merged({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}})
+    {'a': {'x': 1, 'y': 3}}
+    """
+    out = dict(base)
+    for key, value in overrides.items():
+        nested = isinstance(value, dict) and isinstance(out.get(key), dict)
+        out[key] = merged(out[key], value) if nested else value
+    return out
+
+
+def _first_fault(cls: type[BaseModel], error: ValidationError, where: str) -> InputError:
+    fault = error.errors()[0]
+    path = [str(part) for part in fault["loc"]]
+    if fault["type"] == "extra_forbidden":
+        owner = cls
+        for part in path[:-1]:
+            field = owner.model_fields.get(part)
+            annotation = field.annotation if field else None
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                owner = annotation
+        return unknown_name(f"key of {'.'.join([where, *path[:-1]])}", path[-1], owner.model_fields)
+    return InputError(
+        f"{'.'.join([where, *path])} = {fault.get('input')!r}: {fault['msg'].lower()}", remedy="correct the value"
+    )

@@ -1,0 +1,1 @@
+"""Diffusion: schedules, samplers as functions, inversion, guidance."""

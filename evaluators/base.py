@@ -1,0 +1,76 @@
+"""The evaluator contract: pure functions underneath, a thin class `update -> merge -> compute` on top."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from gesturebench.common.config import Config
+from gesturebench.common.corpus.clip import Clip, Motion
+from gesturebench.common.corpus.store import ClipStore
+from gesturebench.common.fitting import FitContext
+
+Direction = Literal["lower", "higher", "closer to ground truth"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A number of an evaluator as a table shows it: its key in `compute()`, heading, direction, and decimals."""
+
+    key: str
+    heading: str
+    direction: Direction
+    decimals: int = 3
+    oracle: bool = False
+    """Whether it reads the stand-in's truth; such columns exist on no other corpus."""
+
+
+class Evaluator(ABC):
+    """A metric over pairs of a predicted motion and the clip it was generated for.
+
+    Two evaluators of equal settings may be merged: sharded and whole evaluation give the same numbers. `fitted` ones
+    have a trained part (an encoder, a classifier), a step of the plan identified by hash.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[Config]]
+    columns: ClassVar[tuple[Column, ...]]
+    fitted: ClassVar[bool] = False
+    requires_truth: ClassVar[bool] = False
+    version: ClassVar[int] = 1
+
+    @classmethod
+    def preset(cls, size: str) -> Config:
+        """The configuration of a size: `tiny`, `demo` or `paper`."""
+        return cls.Config()
+
+    @classmethod
+    def fit_sections(cls, config: Config) -> dict[str, Any]:
+        """The part of the configuration that `fit` reads; nothing else of it enters the identity of the trained
+        part."""
+        return config.model_dump()
+
+    @classmethod
+    def fit(cls, config: Config, context: FitContext) -> None:
+        """Train the evaluator's own part on the training split and write it to `context.out`."""
+
+    def __init__(self, config: Config, store: ClipStore, artifact: Path | None = None):
+        """`artifact` is the folder that `fit` filled, for fitted evaluators."""
+        self.config, self.store, self.artifact = config, store, artifact
+        self.reset()
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget everything that was updated."""
+
+    @abstractmethod
+    def update(self, prediction: Motion, clip: Clip) -> dict[str, float]:
+        """Take in one pair; returns the clip's own value per column key where a single clip has one (FGD has none)."""
+
+    @abstractmethod
+    def merge(self, other: Self) -> None:
+        """Take over what another shard has seen."""
+
+    @abstractmethod
+    def compute(self) -> dict[str, Any]:
+        """The numbers by column key, and `n`, the count of what was averaged."""

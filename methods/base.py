@@ -1,0 +1,104 @@
+"""The method contract: one class, one typed config, a small graph of trained components, and `generate`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from gesturebench.common.config import Config
+from gesturebench.common.corpus.clip import Motion, Speech
+from gesturebench.common.corpus.store import ClipStore
+from gesturebench.common.progress import Progress, silent
+
+Query = Literal["none", "text", "annotation", "oracle"]
+"""What a run was told about the test clip beyond its audio and words: nothing, what a program reads off the text, what
+annotators wrote (discourse relations, gesture labels), or the truth. Oracle rows stand apart in every table.
+"""
+
+
+@dataclass(frozen=True)
+class Component:
+    """A trained part of a method.
+
+    `fit` the function that trains it, as `module:function`, called as `fit(config, context)`; `config` the sections
+    that affect it (they enter its hash, the method's name does not: two methods with the same codec share one
+    artifact); `needs` components that must be fitted before it; `version` raised by hand when the code changes what is
+    learnt; `seeded` whether each run seed trains its own (shared codecs are not).
+    """
+
+    name: str
+    fit: str
+    config: Mapping[str, Any]
+    needs: tuple[str, ...] = ()
+    version: int = 1
+    seeded: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Control:
+    """Motion given to a method beside the speech: `motion`, and `mask` (T, 55) bool where it is to be followed.
+
+    Keyframes are a mask with few true rows; the anchors of a table (ground truth, reconstruction) are given everything.
+    """
+
+    motion: Motion
+    mask: np.ndarray = field(repr=False)
+
+    @classmethod
+    def everything(cls, motion: Motion) -> "Control":
+        return cls(motion, np.ones((motion.n_frames, 55), dtype=bool))
+
+
+class Method(ABC):
+    """A gesture generator.
+
+    Class attributes: `name`; `Config` its typed configuration; `requires` the annotations it cannot do without
+    (`words`, `relations` ...; audio and speaker are always there); `control` what it can be given beside speech:
+    `none`, `keyframes` (optional) or `reference` (all of the true motion: anchors of a table, never a competitor).
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[Config]]
+    requires: ClassVar[frozenset[str]] = frozenset()
+    control: ClassVar[Literal["none", "keyframes", "reference"]] = "none"
+    version: ClassVar[int] = 1
+    """Raised by hand when generation changes what it produces from equal weights."""
+
+    @classmethod
+    def preset(cls, size: str) -> Config:
+        """The configuration of a size: `tiny` (tests), `demo` (minutes on two cores) or `paper`."""
+        return cls.Config()
+
+    @classmethod
+    def components(cls, config: Config) -> tuple[Component, ...]:
+        """The trained parts, in an order in which each follows what it needs."""
+        return ()
+
+    @classmethod
+    def query(cls, config: Config) -> Query:
+        """Which information about the test clip a run with this configuration uses."""
+        return "none"
+
+    @classmethod
+    @abstractmethod
+    def load(cls, config: Config, artifacts: Mapping[str, Path], store: ClipStore) -> "Method":
+        """The method ready to generate, from the artifacts of its components and the training data it may look things
+        up in.
+        """
+
+    @abstractmethod
+    def generate(
+        self,
+        speeches: Sequence[Speech],
+        *,
+        seed: int,
+        control: Sequence[Control | None] | None = None,
+        batch_size: int = 8,
+        progress: Progress = silent,
+    ) -> list[Motion]:
+        """One motion per speech, 30 fps, `speech.n_frames(30)` frames. A sample depends on (seed, clip id) alone, never
+        on the batch.
+        """

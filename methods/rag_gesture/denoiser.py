@@ -1,0 +1,166 @@
+"""The latent denoiser of RAG-Gesture (Mughal et al. 2025, sec. 3.2): predicts x0 from noisy part latents, text, audio
+and speaker.
+
+Legend: B batch, T tokens (four parts and three separators), L latent width, D network width, E time width, N condition
+rows. Parameter names are those of the published checkpoint (below its `model.` prefix).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gesturebench.common.nn.efficient_attention import EfficientCrossAttention, EfficientSelfAttention
+from gesturebench.common.nn.positions import sinusoid, timestep_embedding
+from gesturebench.common.nn.stylization import Stylization
+from gesturebench.methods.rag_gesture.config import DenoiserConfig
+from gesturebench.methods.rag_gesture.layout import TokenLayout
+
+CONDITIONS = ("xf_text", "xf_audio", "xf_spk")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the network is told about a window: text rows (B, N, text width), audio rows (B, M, audio width), dense
+    speaker index (B,).
+    """
+
+    text: Tensor
+    audio: Tensor
+    speaker: Tensor
+
+    def repeat(self, times: int) -> "Conditions":
+        return Conditions(*(t.repeat_interleave(times, 0) for t in (self.text, self.audio, self.speaker)))
+
+    def rows(self, index: Tensor | list[int] | slice) -> "Conditions":
+        return Conditions(self.text[index], self.audio[index], self.speaker[index])
+
+
+Contexts = list[tuple[Tensor, Tensor, Tensor]]
+"""Per layer, what text, audio and speaker queries look up; depends on the conditions alone."""
+
+
+class Style(NamedTuple):
+    attention: Tensor
+    text: Tensor
+    audio: Tensor
+    speaker: Tensor
+    feed_forward: Tensor
+
+
+"""Scale and shift (B, 2D) of the five stylization blocks of a layer; depends on the timestep alone."""
+
+
+class FeedForward(nn.Module):
+    """x + Stylization(Linear2(GELU(Linear1 x)), emb); no normalisation before, the second linear starts at zero."""
+
+    def __init__(self, width: int, hidden: int, time_width: int):
+        super().__init__()
+        self.linear1, self.linear2 = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        nn.init.zeros_(self.linear2.weight)
+        nn.init.zeros_(self.linear2.bias)
+        self.proj_out = Stylization(width, time_width)
+
+    def forward(self, x_BTD: Tensor, style_B2D: Tensor) -> Tensor:
+        return x_BTD + self.proj_out.apply_scale(self.linear2(nn.functional.gelu(self.linear1(x_BTD))), style_B2D)
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention, three cross-attentions of the same x mixed by one linear without residual, feed-forward."""
+
+    def __init__(self, c: DenoiserConfig):
+        super().__init__()
+        self.sa_block = EfficientSelfAttention(c.width, c.heads, c.time_width)
+        self.ca_blocks = nn.ModuleDict(
+            {name: EfficientCrossAttention(c.width, c.width, c.heads, c.time_width) for name in CONDITIONS}
+        )
+        self.ca_mix = nn.Linear(3 * c.width, c.width)
+        self.ffn = FeedForward(c.width, c.feed_forward, c.time_width)
+
+    def style(self, emb_BE: Tensor) -> Style:
+        blocks = (self.sa_block, *self.ca_blocks.values(), self.ffn)
+        return Style(*(block.proj_out.scale_shift(emb_BE) for block in blocks))
+
+    def forward(
+        self, x: Tensor, style: Style, contexts: tuple[Tensor, ...] | None, mask: Tensor, query_mask: Tensor | None
+    ) -> Tensor:
+        """`contexts` None means that all three conditions are dropped."""
+        x = self.sa_block(x, style.attention, mask)
+        attended = [
+            block.unconditional(x, s, query_mask) if contexts is None else block(x, s, contexts[k], query_mask)
+            for k, (block, s) in enumerate(zip(self.ca_blocks.values(), style[1:4], strict=True))
+        ]
+        return self.ffn(self.ca_mix(torch.cat(attended, -1)), style.feed_forward)
+
+
+class Denoiser(nn.Module):
+    """x0(x_t, t, conditions)."""
+
+    def __init__(
+        self,
+        config: DenoiserConfig,
+        layout: TokenLayout,
+        *,
+        latent: int,
+        text: int,
+        audio: int,
+        positions: bool = False,
+    ):
+        """`positions` adds to every condition row the sinusoid of its time in slots, after the projection; it has no
+        parameters.
+        """
+        super().__init__()
+        self.config, self.layout, self.positions, c = config, layout, positions, config
+        self.sequence_embedding = nn.Module()
+        self.sequence_embedding.register_buffer("pe", layout.slot_positions(c.width))
+        self.global_positional_embedding = nn.Module()
+        self.global_positional_embedding.pe = nn.Parameter(torch.rand(layout.tokens, 1, c.width))
+        self.text_pre_proj, self.audio_pre_proj = nn.Linear(text, c.width), nn.Linear(audio, c.width)
+        self.speaker_embedding = nn.Embedding(c.speakers, c.width)
+        with torch.no_grad():
+            self.speaker_embedding.weight.div_(c.width)
+        self.joint_embed = nn.Linear(latent, c.width)
+        self.time_embed = nn.Sequential(
+            nn.Linear(c.width, c.time_width), nn.SiLU(), nn.Linear(c.time_width, c.time_width)
+        )
+        self.temporal_decoder_blocks = nn.ModuleList(DecoderLayer(c) for _ in range(c.layers))
+        self.out = nn.Linear(c.width, latent)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+        self.register_buffer("_mask", layout.mask()[None, :, None], persistent=False)
+        self.register_buffer("_query_mask", layout.query_mask(c.query_mask), persistent=False)
+
+    def contexts(self, conditions: Conditions, keep_B: Tensor | None = None) -> Contexts:
+        """Everything that depends on the conditions alone, once per window; rows with keep flag 0 have them dropped."""
+        text = self._timed(self.text_pre_proj(conditions.text))
+        audio = self._timed(self.audio_pre_proj(conditions.audio))
+        speaker = self.speaker_embedding(conditions.speaker)[:, None]
+        rows = (text, audio, speaker)
+        return [
+            tuple(block.context(row, keep_B) for block, row in zip(layer.ca_blocks.values(), rows, strict=True))
+            for layer in self.temporal_decoder_blocks
+        ]
+
+    def _timed(self, rows_BND: Tensor) -> Tensor:
+        if not self.positions:
+            return rows_BND
+        count, width = rows_BND.shape[1:]
+        return rows_BND + sinusoid(count, width, torch.arange(count) * (self.layout.slots / count)).to(rows_BND)
+
+    def styles(self, t_B: Tensor) -> list[Style]:
+        """Everything that depends on the timestep alone."""
+        emb = self.time_embed(timestep_embedding(t_B, self.config.width))
+        return [layer.style(emb) for layer in self.temporal_decoder_blocks]
+
+    def forward(self, x_BTL: Tensor, styles: list[Style], contexts: Contexts | None) -> Tensor:
+        """Predicted x0 (B, T, L); `contexts` None is the unconditional branch."""
+        x = self.joint_embed(x_BTL) + self._positions()
+        mask = self._mask.expand(len(x), -1, -1)
+        for k, layer in enumerate(self.temporal_decoder_blocks):
+            x = layer(x, styles[k], None if contexts is None else contexts[k], mask, self._query_mask)
+        return self.out(x)
+
+    def _positions(self) -> Tensor:
+        slots = self.sequence_embedding.pe[:, 0]
+        return self.layout.join([slots] * 4)[None] + self.global_positional_embedding.pe[:, 0]
