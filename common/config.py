@@ -47,7 +47,9 @@ def merged(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
 
 
 def _first_fault(cls: type[BaseModel], error: ValidationError, where: str) -> InputError:
-    fault = error.errors()[0]
+    fault = min(
+        error.errors(), key=lambda found: found["type"] != "extra_forbidden"
+    )  # a misspelt key explains a missing one
     path = [str(part) for part in fault["loc"]]
     if fault["type"] == "extra_forbidden":
         owner = cls

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 from gesturebench.common.config import Config
 from gesturebench.common.corpus.clip import Clip, Motion
 from gesturebench.common.corpus.store import ClipStore
+from gesturebench.common.errors import InputError
 from gesturebench.common.fitting import FitContext
 
 Direction = Literal["lower", "higher", "closer to ground truth"]
@@ -53,6 +54,7 @@ class Evaluator(ABC):
     @classmethod
     def fit(cls, config: Config, context: FitContext) -> None:
         """Train the evaluator's own part on the training split and write it to `context.out`."""
+        raise InputError(f"metric {cls.name!r} has no trained part")
 
     def __init__(self, config: Config, store: ClipStore, artifact: Path | None = None):
         """`artifact` is the folder that `fit` filled, for fitted evaluators."""
@@ -65,7 +67,11 @@ class Evaluator(ABC):
 
     @abstractmethod
     def update(self, prediction: Motion, clip: Clip) -> dict[str, float]:
-        """Take in one pair; returns the clip's own value per column key where a single clip has one (FGD has none)."""
+        """Take in one pair; returns the clip's own value per column key where a single clip has one (FGD has none).
+
+        `compute` must equal the mean of these values weighted by `<key>_n`, by the clip's frames where that is not
+        given: intervals over clips are drawn from them.
+        """
 
     @abstractmethod
     def merge(self, other: Self) -> None:

@@ -78,17 +78,15 @@ class Reconstruction(Method):
         return cls(config, artifacts, store)
 
     def generate(self, speeches, *, seed, control=None, batch_size=8, progress: Progress = silent) -> list[Motion]:
-        motions = []
-        for motion in _references(speeches, control):
-            motions.append(self._reconstruct(motion))
+        from gesturebench.common.codecs.reconstruction import reconstruct
+        from gesturebench.common.seeds import torch_generator
+
+        motions: list[Motion] = []
+        for speech, motion in zip(speeches, _references(speeches, control), strict=True):
+            generator = torch_generator("reconstruction", seed, speech.clip_id)
+            motions.append(reconstruct(motion, self._codecs, self._store.joints, generator))
             progress(len(motions), len(speeches))
         return motions
-
-    def _reconstruct(self, motion: Motion) -> Motion:
-        """Window after window without overlap; the last one is padded by repeating the last frame."""
-        from gesturebench.common.codecs.reconstruction import reconstruct
-
-        return reconstruct(motion, self._codecs, self._store.joints)
 
 
 class RandomClipConfig(Config):

@@ -16,9 +16,12 @@ class PartVAEConfig(Config):
     dropout: float = 0.1
     chunk: int = 15
     decoder_depth: Literal["published", "as_encoder"] = "published"
-    """`published`: (layers - 1) * 4 + 1 decoder layers with 4 * heads heads; `as_encoder`: as many and as wide as the
-    encoder (small sizes).
-    """
+    """`published`: (layers - 1) * 4 + 1 decoder layers with 4 * heads heads; `as_encoder`: as the encoder."""
+
+    pre_norm: bool = False
+    """Normalise before attention and feed-forward, not after: trains in hundreds of steps instead of thousands."""
+    memory_span: int | None = None
+    """How many slots away a latent may be from a frame that looks at it; None: no limit, as published."""
 
     @property
     def decoder_shape(self) -> tuple[int, int]:
@@ -43,4 +46,7 @@ class CodecConfig(Config):
     velocity: float = 1.0
     acceleration: float = 0.5
     kl: float = 1e-4
+    posterior: Literal["mean", "sampled"] = "sampled"
+    """Which latents train the decoder and are handed to what builds on the codec. The published code samples; the
+    encoder's last LayerNorm holds the posterior deviation near one at first, too much for a short training."""
     training: Training = Training()

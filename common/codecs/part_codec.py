@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,12 +15,15 @@ from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.corpus.windows import RandomWindows, Window
 from gesturebench.common.files import write_json
 from gesturebench.common.fitting import FitContext
-from gesturebench.common.motion.parts import PART_FEATURES, part_features
+from gesturebench.common.motion.parts import PART_FEATURES, foot_contact, part_features
 from gesturebench.common.motion.resample import decimate
 from gesturebench.common.motion.skeleton import PART_NAMES
+from gesturebench.common.seeds import seed_of, torch_generator
 from gesturebench.common.training import Losses, train
 
 STORE_FPS = 30
+SCALE_SAMPLE = 64
+"""Windows from which means and scales are taken."""
 
 
 def part_config(config: CodecConfig, part: str) -> PartVAEConfig:
@@ -34,17 +38,18 @@ def fit_part_vae(config: Mapping[str, Any], context: FitContext) -> None:
     """
     codec, part = CodecConfig.parse(dict(config["codec"]), "codec"), config["part"]
     windows = PartWindows(context.store, "train", codec)
-    scale = feature_scale(windows, part, torch.Generator().manual_seed(context.seed))
-    torch_seed = torch.Generator().manual_seed(context.seed)
+    sample = windows.batch(part, SCALE_SAMPLE, torch_generator("scale", part, context.seed))
+    scale = feature_scale(sample)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(torch_seed.initial_seed())
+        torch.manual_seed(seed_of("part_vae", part, context.seed))
         vae = PartVAE(part_config(codec, part), PART_FEATURES[part])
+    vae.start_at(sample)
 
     def losses_of(generator: torch.Generator) -> Losses:
         x = windows.batch(part, codec.training.batch, generator)
         mean, log_variance = vae.posterior(x)
-        eps = torch.randn(mean.shape, generator=generator)
-        return vae_losses(x, vae.decode(mean + torch.exp(0.5 * log_variance) * eps), mean, log_variance, scale, codec)
+        z = latent(mean, log_variance, codec, generator)
+        return vae_losses(x, vae.decode(z), mean, log_variance, scale, codec)
 
     curve = train(
         vae,
@@ -60,6 +65,13 @@ def fit_part_vae(config: Mapping[str, Any], context: FitContext) -> None:
         context.out / "quality.json",
         {"feature_variance": scale[0], "explained_at_end": 1 - curve[-1]["reconstruction"]},
     )
+
+
+def latent(mean: Tensor, log_variance: Tensor, config: CodecConfig, generator: torch.Generator) -> Tensor:
+    """The posterior's mean, or a sample mean + exp(log_variance / 2) eps, as configured."""
+    if config.posterior == "mean":
+        return mean
+    return mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=generator)
 
 
 def vae_losses(
@@ -87,8 +99,9 @@ class PartWindows:
     """Random windows of a split as part features at the codec's frame rate."""
 
     def __init__(self, store: ClipStore, split: str, config: CodecConfig):
-        self._store, self._fps = store, config.fps
-        self._random = RandomWindows(store, split, config.frames * STORE_FPS // config.fps)
+        self._store, self._step = store, STORE_FPS // config.fps
+        self._random = RandomWindows(store, split, config.frames * self._step)
+        self._contact: dict[str, np.ndarray] = {}
 
     def batch(self, part: str, count: int, generator: torch.Generator) -> Tensor:
         """(count, frames, F)."""
@@ -98,20 +111,22 @@ class PartWindows:
         return self._random.draw(count, generator)
 
     def features(self, window: Window, parts: Sequence[str] = PART_NAMES) -> dict[str, Tensor]:
-        motion = self._store.motion(window.clip_id).cut(window.start, window.start + window.length)
-        return part_features(decimate(motion, self._fps), self._store.joints, parts)
+        frames = slice(window.start, window.start + window.length)
+        motion = self._store.motion(window.clip_id).cut(frames.start, frames.stop)
+        contact = self._clip_contact(window.clip_id)[frames][:: self._step] if "lower" in parts else None
+        return part_features(decimate(motion, STORE_FPS / self._step), contact, parts)
+
+    def _clip_contact(self, clip_id: str) -> np.ndarray:
+        """Foot contact at the codec's rate for every 30 fps frame of a clip, computed once."""
+        if clip_id not in self._contact:
+            self._contact[clip_id] = foot_contact(self._store.motion(clip_id), self._store.joints, self._step)
+        return self._contact[clip_id]
 
 
-def feature_scale(
-    windows: PartWindows, part: str, generator: torch.Generator, count: int = 64
-) -> tuple[float, float, float]:
-    """Variances of features, velocities and accelerations over a sample of windows, one scalar each.
-
-    One scalar per part, not one per channel: channels that only carry noise would dominate the loss otherwise.
-    """
-    x = windows.batch(part, count, generator)
-    centred = x - x.mean((0, 1))
-    return tuple(float(v.square().mean().clamp(min=1e-8)) for v in (centred, x.diff(dim=1), x.diff(n=2, dim=1)))
+def feature_scale(x_BTF: Tensor) -> tuple[float, float, float]:
+    """Variances of features, velocities and accelerations, one scalar each; what the losses are divided by."""
+    terms = (x_BTF - x_BTF.mean((0, 1)), x_BTF.diff(dim=1), x_BTF.diff(n=2, dim=1))
+    return tuple(float(v.square().mean().clamp(min=1e-8)) for v in terms)
 
 
 class PartCodecs:
@@ -126,16 +141,9 @@ class PartCodecs:
             load_weights(self.vaes[part], folders[part])
 
     @torch.no_grad()
-    def encode(self, features: Mapping[str, Tensor], generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        """(B, T, F) per part -> (B, K, D) per part: posterior means, or samples when a generator is given."""
-        latents = {}
-        for part, vae in self.vaes.items():
-            mean, log_variance = vae.posterior(features[part])
-            noise = (
-                0 if generator is None else torch.randn(mean.shape, generator=generator) * torch.exp(0.5 * log_variance)
-            )
-            latents[part] = mean + noise
-        return latents
+    def encode(self, features: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+        """(B, T, F) per part -> (B, K, D) per part; the generator is drawn from in the order of the parts."""
+        return {part: latent(*vae.posterior(features[part]), self.config, generator) for part, vae in self.vaes.items()}
 
     @torch.no_grad()
     def decode(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:

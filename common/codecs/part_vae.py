@@ -18,7 +18,7 @@ class PartVAE(nn.Module):
 
     >>> config = PartVAEConfig(width=32, layers=1, heads=2, feed_forward=48, chunk=5, decoder_depth="as_encoder")
     >>> vae = PartVAE(config, features=78)
-    >>> latent = vae.encode_mean(torch.zeros(2, 30, 78))
+    >>> latent, log_variance = vae.posterior(torch.zeros(2, 30, 78))
     >>> latent.shape, vae.decode(latent).shape
     (torch.Size([2, 6, 32]), torch.Size([2, 30, 78]))
     """
@@ -32,8 +32,12 @@ class PartVAE(nn.Module):
         self.query_pos_decoder = PositionTable(MAX_POSITIONS, c.width)
         self.mem_pos_decoder = PositionTable(MAX_POSITIONS, c.width)
         depth, heads = c.decoder_shape
-        self.encoder = SkipStack(lambda: EncoderLayer(c.width, c.heads, c.feed_forward, c.dropout), c.layers, c.width)
-        self.decoder = SkipStack(lambda: DecoderLayer(c.width, heads, c.feed_forward, c.dropout), depth, c.width)
+        self.encoder = SkipStack(
+            lambda: EncoderLayer(c.width, c.heads, c.feed_forward, c.dropout, c.pre_norm), c.layers, c.width
+        )
+        self.decoder = SkipStack(
+            lambda: DecoderLayer(c.width, heads, c.feed_forward, c.dropout, c.pre_norm), depth, c.width
+        )
         self.final_layer = nn.Linear(c.width, features)
 
     def posterior(self, x_BTF: Tensor) -> tuple[Tensor, Tensor]:
@@ -44,16 +48,29 @@ class PartVAE(nn.Module):
         mean, log_variance = encoded[:, 0], encoded[:, 1]
         return mean.unflatten(0, (len(x_BTF), -1)), log_variance.unflatten(0, (len(x_BTF), -1))
 
-    def encode_mean(self, x_BTF: Tensor) -> Tensor:
-        return self.posterior(x_BTF)[0]
-
-    def encode(self, x_BTF: Tensor, eps_BKD: Tensor) -> Tensor:
-        """A posterior sample z = mean + exp(log_variance / 2) eps."""
-        mean, log_variance = self.posterior(x_BTF)
-        return mean + torch.exp(0.5 * log_variance) * eps_BKD
-
     def decode(self, z_BKD: Tensor) -> Tensor:
-        """(B, K, D) -> (B, K * chunk, F): zero queries with positions look at all latents of the window."""
+        """(B, K, D) -> (B, K * chunk, F): zero queries with positions look at the latents of the window."""
         frames = z_BKD.shape[1] * self.config.chunk
         queries = self.query_pos_decoder(z_BKD.new_zeros(len(z_BKD), frames, z_BKD.shape[2]))
-        return self.final_layer(self.decoder(queries, self.mem_pos_decoder(z_BKD)))
+        hidden = self._hidden(z_BKD.shape[1])
+        return self.final_layer(self.decoder(queries, self.mem_pos_decoder(z_BKD), hidden))
+
+    def _hidden(self, slots: int) -> Tensor | None:
+        """(T, K) True where a frame may not look at a latent."""
+        if self.config.memory_span is None:
+            return None
+        own_slot = torch.arange(slots * self.config.chunk) // self.config.chunk
+        return (own_slot[:, None] - torch.arange(slots)).abs() > self.config.memory_span
+
+    @torch.no_grad()
+    def start_at(self, x_BTF: Tensor) -> None:
+        """Initialise the first and last linear so that features enter centred and scaled, and leave around their mean.
+
+        One scale for all channels: channels that only carry noise would otherwise weigh as much as the others.
+        """
+        mean = x_BTF.mean((0, 1))
+        scale = (x_BTF - mean).square().mean().sqrt().clamp(min=1e-4)
+        self.skel_embedding.weight.div_(scale)
+        self.skel_embedding.bias.copy_(-self.skel_embedding.weight @ mean)
+        self.final_layer.weight.mul_(scale)
+        self.final_layer.bias.copy_(mean)

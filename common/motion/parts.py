@@ -25,33 +25,38 @@ CONTACT_SPEED = 0.01
 """Metres per frame below which a foot joint is in contact."""
 
 
-def foot_contact(motion: Motion, joints: JointModel) -> np.ndarray:
-    """(T, 4): 1 where ankle or foot moves less than 1 cm to the next frame (last frame: 1), at the motion's own frame
-    rate.
+def foot_contact(motion: Motion, joints: JointModel, step: int = 1) -> np.ndarray:
+    """(T, 4): 1 where ankle or foot moves less than 1 cm within `step` frames; the last `step` frames are 1.
+
+    With `step` k, every k-th row is the contact of the motion at a k-th of its rate.
     """
     feet = joints.positions(motion)[:, FEET]
-    step = np.linalg.norm(np.diff(feet, axis=0), axis=-1)
-    return np.concatenate([step < CONTACT_SPEED, np.ones((1, len(FEET)), bool)]).astype(np.float32)
+    speed = np.linalg.norm(feet[step:] - feet[:-step], axis=-1)
+    rest = np.ones((min(step, len(feet)), len(FEET)), bool)
+    return np.concatenate([speed < CONTACT_SPEED, rest])[: len(feet)].astype(np.float32)
 
 
-def part_features(motion: Motion, joints: JointModel, parts: Sequence[str] = PART_NAMES) -> dict[str, Tensor]:
-    """Features (T, F) of the asked parts; translation x and z are relative to the first frame, y is absolute."""
+def part_features(motion: Motion, contact: np.ndarray, parts: Sequence[str] = PART_NAMES) -> dict[str, Tensor]:
+    """Features (T, F) of the asked parts, with `contact` (T, 4) from `foot_contact`.
+
+    Translation x and z are relative to the first frame, y is absolute.
+    """
     poses = torch.from_numpy(np.array(motion.poses, dtype=np.float32)).unflatten(-1, (N_JOINTS, 3))
     return {
         part: torch.cat(
-            [axis_angle_to_6d(poses[:, list(PART_JOINTS[part])]).flatten(1), *_beside_joints(part, motion, joints)], -1
+            [axis_angle_to_6d(poses[:, list(PART_JOINTS[part])]).flatten(1), *_beside_joints(part, motion, contact)], -1
         )
         for part in parts
     }
 
 
-def _beside_joints(part: str, motion: Motion, joints: JointModel) -> list[Tensor]:
+def _beside_joints(part: str, motion: Motion, contact: np.ndarray) -> list[Tensor]:
     if part == "face":
         return [torch.from_numpy(np.array(motion.expressions, dtype=np.float32))]
     if part == "lower":
         trans = torch.from_numpy(np.array(motion.trans, dtype=np.float32))
         trans[:, [0, 2]] -= trans[0, [0, 2]].clone()
-        return [trans, torch.from_numpy(foot_contact(motion, joints))]
+        return [trans, torch.from_numpy(np.array(contact))]
     return []
 
 

@@ -13,16 +13,18 @@ MASKED = -1_000_000.0
 
 
 def context(key_BND: Tensor, value_BND: Tensor, heads: int) -> Tensor:
-    """C = softmax over tokens(K)^T V per head: (B, H, D/H, D/H)."""
-    key = key_BND.unflatten(-1, (heads, -1)).softmax(1)
-    value = value_BND.unflatten(-1, (heads, -1))
-    return torch.einsum("bnhd,bnhl->bhdl", key, value)
+    """C = softmax over tokens(K)^T V of every head, as one block-diagonal matrix (B, D, D).
+
+    Blocks outside the heads are zero; multiplying by them is cheaper than the copies that separate heads need.
+    """
+    width = key_BND.shape[-1]
+    head = torch.arange(width, device=key_BND.device) // (width // heads)
+    return key_BND.softmax(1).transpose(1, 2) @ value_BND * (head[:, None] == head)
 
 
-def attend(query_BTD: Tensor, context_BHdl: Tensor) -> Tensor:
-    """y = softmax over channels(Q) C: (B, T, D)."""
-    query = query_BTD.unflatten(-1, (context_BHdl.shape[1], -1)).softmax(-1)
-    return torch.einsum("bthd,bhdl->bthl", query, context_BHdl).flatten(-2)
+def attend(query_BTD: Tensor, context_BDD: Tensor, heads: int) -> Tensor:
+    """y = softmax over a head's channels(Q) C: (B, T, D)."""
+    return query_BTD.unflatten(-1, (heads, -1)).softmax(-1).flatten(-2) @ context_BDD
 
 
 class EfficientSelfAttention(nn.Module):
@@ -39,13 +41,11 @@ class EfficientSelfAttention(nn.Module):
         """`style` is `self.proj_out.scale_shift(emb)`, mask (B, T, 1) is 1 where a token counts."""
         n = self.norm(x_BTD)
         c = context(self.key(n) + (1 - mask_BT1) * MASKED, self.value(n) * mask_BT1, self.heads)
-        return x_BTD + self.proj_out.apply_scale(attend(self.query(n), c), style_B2D)
+        return x_BTD + self.proj_out.apply_scale(attend(self.query(n), c, self.heads), style_B2D)
 
 
 class EfficientCrossAttention(nn.Module):
-    """x + Stylization(attention(LayerNorm x, LayerNorm condition), emb), with the condition dropped for rows whose keep
-    flag is 0.
-    """
+    """Stylization(attention(LayerNorm x, LayerNorm condition), emb), without the residual; the caller adds x."""
 
     def __init__(self, width: int, condition_width: int, heads: int, time_width: int, dropout: float = 0.0):
         super().__init__()
@@ -57,11 +57,9 @@ class EfficientCrossAttention(nn.Module):
         self.proj_out = Stylization(width, time_width, dropout)
 
     def context(self, condition_BND: Tensor, keep_B: Tensor | None = None) -> Tensor:
-        """What the queries look up, (B, H, d, d). It depends on the condition alone, so a sampler forms it once per
-        clip.
+        """What the queries look up, (B, D, D). It depends on the condition alone: a sampler forms it once per clip.
 
-        For a dropped row the value is its bias at every token and the keys sum to one, exactly as in the released
-        masking.
+        For a row whose keep flag is 0 the condition is dropped: the value is its bias at every token, as released.
         """
         c = self.text_norm(condition_BND)
         if keep_B is None:
@@ -69,22 +67,23 @@ class EfficientCrossAttention(nn.Module):
         keep = keep_B.to(c.dtype)[:, None, None]
         return context(self.key(c) + (1 - keep) * MASKED, self.value(c * keep), self.heads)
 
-    def forward(
-        self, x_BTD: Tensor, style_B2D: Tensor, context_BHdl: Tensor, query_mask_T: Tensor | None = None
-    ) -> Tensor:
+    def answer_of_one(self, condition_B1D: Tensor, keep_B: Tensor | None = None) -> Tensor:
+        """The attention result (B, 1, D) where all condition tokens are equal: queries and keys sum to one, so it is
+        the value itself, whatever x is (exact)."""
+        c = self.text_norm(condition_B1D)
+        return self.value(c if keep_B is None else c * keep_B.to(c.dtype)[:, None, None])
+
+    def dropped(self) -> Tensor:
+        """The attention result (1, 1, D) of a dropped condition: the value bias at every token (exact)."""
+        return self.value.bias[None, None]
+
+    def forward(self, x_BTD: Tensor, style_B2D: Tensor, context_BDD: Tensor, query_mask_T: Tensor | None) -> Tensor:
+        y = attend(self.query(self.norm(x_BTD)), context_BDD, self.heads)
+        return self.styled(y, style_B2D, query_mask_T)
+
+    def styled(self, y_BTD: Tensor, style_B2D: Tensor, query_mask_T: Tensor | None) -> Tensor:
         """`query_mask` (T,) 0 pushes a token's result to -10^6 before the normalisation, in float32, as published
-        weights expect.
-        """
-        return x_BTD + self._styled(attend(self.query(self.norm(x_BTD)), context_BHdl), style_B2D, query_mask_T)
-
-    def unconditional(self, x_BTD: Tensor, style_B2D: Tensor, query_mask_T: Tensor | None = None) -> Tensor:
-        """The result for a dropped condition without any attention: y is the value bias at every token (exact, not
-        approximate).
-        """
-        y = self.value.bias.expand(len(x_BTD), 1 if query_mask_T is None else x_BTD.shape[1], -1)
-        return x_BTD + self._styled(y, style_B2D, query_mask_T)
-
-    def _styled(self, y_BTD: Tensor, style_B2D: Tensor, query_mask_T: Tensor | None) -> Tensor:
+        weights expect; y may have one token that stands for all."""
         if query_mask_T is not None:
             y_BTD = y_BTD + ((1 - query_mask_T) * MASKED)[:, None]
         return self.proj_out.apply_scale(y_BTD, style_B2D)

@@ -38,11 +38,14 @@ class DecoderLayer(EncoderLayer):
         self.multihead_attn = nn.MultiheadAttention(width, heads, dropout=dropout, batch_first=True)
         self.norm3 = nn.LayerNorm(width)
 
-    def forward(self, x_BTD: Tensor, memory_BND: Tensor) -> Tensor:
+    def forward(self, x_BTD: Tensor, memory_BND: Tensor, hidden_TN: Tensor | None = None) -> Tensor:
+        """`hidden` (T, N) bool is True where a query may not look at a memory token."""
         x = self._residual(x_BTD, self.norm1, lambda n: self.self_attn(n, n, n, need_weights=False)[0])
-        x = self._residual(
-            x, self.norm2, lambda n: self.multihead_attn(n, memory_BND, memory_BND, need_weights=False)[0]
-        )
+
+        def look_up(n: Tensor) -> Tensor:
+            return self.multihead_attn(n, memory_BND, memory_BND, need_weights=False, attn_mask=hidden_TN)[0]
+
+        x = self._residual(x, self.norm2, look_up)
         return self._residual(x, self.norm3, self._feed_forward)
 
 
@@ -63,7 +66,7 @@ class SkipStack(nn.Module):
         self.linear_blocks = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(n))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, x_BTD: Tensor, *memory: Tensor) -> Tensor:
+    def forward(self, x_BTD: Tensor, *memory: Tensor | None) -> Tensor:
         skips = []
         for block in self.input_blocks:
             x_BTD = block(x_BTD, *memory)

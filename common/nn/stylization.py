@@ -2,6 +2,7 @@
 3.3).
 """
 
+import torch
 from torch import Tensor, nn
 
 
@@ -27,4 +28,4 @@ class Stylization(nn.Module):
 
     def apply_scale(self, h_BTD: Tensor, scale_shift_B2D: Tensor) -> Tensor:
         scale, shift = scale_shift_B2D[:, None].chunk(2, -1)
-        return self.out_layers(self.norm(h_BTD) * (1 + scale) + shift)
+        return self.out_layers(torch.addcmul(shift, self.norm(h_BTD), 1 + scale))

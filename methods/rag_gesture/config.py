@@ -45,8 +45,6 @@ class SamplingConfig(Config):
     sections: tuple[int, ...] = (15, 15, 8, 6, 6)
     coarse_scale: float = 6.5
     late_weights: tuple[float, float] = (0.23932, 0.76068)
-    posterior: Literal["mean", "sampled"] = "mean"
-    """Which latent of a retrieved window is inverted; the released code draws a sample."""
 
 
 class RetrievalConfig(Config):
@@ -93,10 +91,26 @@ class RagGestureConfig(Config):
 
 
 def _codec(width: int, steps: int, batch: int, frames: int) -> CodecConfig:
+    """Chunks of five frames: one small latent per second would lose what wrists do."""
     vae = PartVAEConfig(
-        width=width, layers=1, heads=4, feed_forward=2 * width, dropout=0.0, chunk=5, decoder_depth="as_encoder"
+        width=width,
+        layers=1,
+        heads=4,
+        feed_forward=2 * width,
+        dropout=0.0,
+        chunk=5,
+        decoder_depth="as_encoder",
+        pre_norm=True,
+        memory_span=1,
     )
-    return CodecConfig(vae=vae, frames=frames, training=Training(steps=steps, batch=batch, lr=2e-3))
+    return CodecConfig(
+        vae=vae,
+        frames=frames,
+        posterior="mean",
+        velocity=0.5,
+        acceleration=0.1,
+        training=Training(steps=steps, batch=batch, lr=3e-3),
+    )
 
 
 def _small_denoiser(width: int, layers: int) -> DenoiserConfig:
@@ -112,10 +126,10 @@ PRESETS: dict[str, RagGestureConfig] = {
         sampling=SamplingConfig(sections=(3, 3, 2, 1, 1)),
     ),
     "demo": RagGestureConfig(
-        codec=_codec(width=96, steps=400, batch=12, frames=150),
-        denoiser=_small_denoiser(width=96, layers=3),
+        codec=_codec(width=64, steps=250, batch=8, frames=150),
+        denoiser=_small_denoiser(width=64, layers=3),
         conditions=ConditionConfig(),
-        training=Training(steps=800, batch=16, lr=1e-3),
+        training=Training(steps=500, batch=16, lr=2e-3),
     ),
     "paper": RagGestureConfig(
         codec=CodecConfig(
@@ -124,6 +138,5 @@ PRESETS: dict[str, RagGestureConfig] = {
         denoiser=DenoiserConfig(),
         conditions=ConditionConfig(text="words", audio="mel"),
         training=Training(steps=500_000, batch=128, lr=1e-4, final_lr=1e-6, clip_norm=None, save_every=1000),
-        sampling=SamplingConfig(posterior="sampled"),
     ),
 }

@@ -37,19 +37,18 @@ class Conditions:
         return Conditions(self.text[index], self.audio[index], self.speaker[index])
 
 
-Contexts = list[tuple[Tensor, Tensor, Tensor]]
-"""Per layer, what text, audio and speaker queries look up; depends on the conditions alone."""
+Answers = tuple[Tensor, Tensor, Tensor]
+"""What a layer's queries look up: contexts (B, D, D) of text and audio, and the speaker's one answer (B, 1, D)."""
 
 
 class Style(NamedTuple):
+    """Scale and shift (B, 2D) of the five stylization blocks of a layer; depends on the timestep alone."""
+
     attention: Tensor
     text: Tensor
     audio: Tensor
     speaker: Tensor
     feed_forward: Tensor
-
-
-"""Scale and shift (B, 2D) of the five stylization blocks of a layer; depends on the timestep alone."""
 
 
 class FeedForward(nn.Module):
@@ -82,16 +81,30 @@ class DecoderLayer(nn.Module):
         blocks = (self.sa_block, *self.ca_blocks.values(), self.ffn)
         return Style(*(block.proj_out.scale_shift(emb_BE) for block in blocks))
 
+    def answers(self, text: Tensor, audio: Tensor, speaker: Tensor, keep_B: Tensor | None) -> Answers:
+        xf_text, xf_audio, xf_spk = self.ca_blocks.values()
+        return xf_text.context(text, keep_B), xf_audio.context(audio, keep_B), xf_spk.answer_of_one(speaker, keep_B)
+
     def forward(
-        self, x: Tensor, style: Style, contexts: tuple[Tensor, ...] | None, mask: Tensor, query_mask: Tensor | None
+        self, x: Tensor, style: Style, answers: Answers | None, mask: Tensor, query_mask: Tensor | None
     ) -> Tensor:
-        """`contexts` None means that all three conditions are dropped."""
+        """`answers` None means that all three conditions are dropped."""
         x = self.sa_block(x, style.attention, mask)
-        attended = [
-            block.unconditional(x, s, query_mask) if contexts is None else block(x, s, contexts[k], query_mask)
-            for k, (block, s) in enumerate(zip(self.ca_blocks.values(), style[1:4], strict=True))
-        ]
-        return self.ffn(self.ca_mix(torch.cat(attended, -1)), style.feed_forward)
+        styles, blocks = (style.text, style.audio, style.speaker), tuple(self.ca_blocks.values())
+        if answers is None:
+            told = [block.styled(block.dropped(), s, query_mask) for block, s in zip(blocks, styles, strict=True)]
+        else:
+            told = [block(x, s, c, query_mask) for block, s, c in zip(blocks[:2], styles[:2], answers[:2], strict=True)]
+            told.append(blocks[2].styled(answers[2], style.speaker, query_mask))
+        return self.ffn(self._mixed(x, told), style.feed_forward)
+
+    def _mixed(self, x: Tensor, told: list[Tensor]) -> Tensor:
+        """ca_mix of the concatenation [x + text, x + audio, x + speaker], without forming it: W x + W_1 text + ..."""
+        weights = self.ca_mix.weight.chunk(3, 1)
+        mixed = nn.functional.linear(x, weights[0] + weights[1] + weights[2], self.ca_mix.bias)
+        for weight, y in zip(weights, told, strict=True):
+            mixed = mixed + nn.functional.linear(y, weight)
+        return mixed
 
 
 class Denoiser(nn.Module):
@@ -131,16 +144,12 @@ class Denoiser(nn.Module):
         self.register_buffer("_mask", layout.mask()[None, :, None], persistent=False)
         self.register_buffer("_query_mask", layout.query_mask(c.query_mask), persistent=False)
 
-    def contexts(self, conditions: Conditions, keep_B: Tensor | None = None) -> Contexts:
+    def answers(self, conditions: Conditions, keep_B: Tensor | None = None) -> list[Answers]:
         """Everything that depends on the conditions alone, once per window; rows with keep flag 0 have them dropped."""
         text = self._timed(self.text_pre_proj(conditions.text))
         audio = self._timed(self.audio_pre_proj(conditions.audio))
         speaker = self.speaker_embedding(conditions.speaker)[:, None]
-        rows = (text, audio, speaker)
-        return [
-            tuple(block.context(row, keep_B) for block, row in zip(layer.ca_blocks.values(), rows, strict=True))
-            for layer in self.temporal_decoder_blocks
-        ]
+        return [layer.answers(text, audio, speaker, keep_B) for layer in self.temporal_decoder_blocks]
 
     def _timed(self, rows_BND: Tensor) -> Tensor:
         if not self.positions:
@@ -153,12 +162,12 @@ class Denoiser(nn.Module):
         emb = self.time_embed(timestep_embedding(t_B, self.config.width))
         return [layer.style(emb) for layer in self.temporal_decoder_blocks]
 
-    def forward(self, x_BTL: Tensor, styles: list[Style], contexts: Contexts | None) -> Tensor:
-        """Predicted x0 (B, T, L); `contexts` None is the unconditional branch."""
+    def forward(self, x_BTL: Tensor, styles: list[Style], answers: list[Answers] | None) -> Tensor:
+        """Predicted x0 (B, T, L); `answers` None is the unconditional branch."""
         x = self.joint_embed(x_BTL) + self._positions()
         mask = self._mask.expand(len(x), -1, -1)
         for k, layer in enumerate(self.temporal_decoder_blocks):
-            x = layer(x, styles[k], None if contexts is None else contexts[k], mask, self._query_mask)
+            x = layer(x, styles[k], None if answers is None else answers[k], mask, self._query_mask)
         return self.out(x)
 
     def _positions(self) -> Tensor:

@@ -71,7 +71,7 @@ def denoising_losses(
     noise = torch.randn(x0.shape, generator=generator)
     keep = torch.rand(rows, generator=generator) >= drop
     x_t = add_noise(x0, noise, alpha_bar[t][:, None, None])
-    error = (denoiser(x_t, denoiser.styles(t), denoiser.contexts(told, keep)) - x0).square().mean(-1)
+    error = (denoiser(x_t, denoiser.styles(t), denoiser.answers(told, keep)) - x0).square().mean(-1)
     mask = layout.mask()
     parts = {part: error[:, layout.part(part)].mean() for part in PART_NAMES}
     return {"loss": (error * mask).sum() / (mask.sum() * rows), **parts}

@@ -67,7 +67,5 @@ class Inversions:
         return self._sampler.invert(torch.cat(latents), told)
 
     def _encode(self, features: dict[str, Tensor], window: Window) -> Tensor:
-        sampled = self._config.sampling.posterior == "sampled"
-        generator = torch_generator("posterior", window.clip_id, window.start) if sampled else None
-        latents = self._codecs.encode(features, generator)
+        latents = self._codecs.encode(features, torch_generator("posterior", window.clip_id, window.start))
         return self._layout.join([latents[part] for part in PART_NAMES])

@@ -35,7 +35,7 @@ class LatentSampler:
         """Guided x0: w conditional + (1 - w) unconditional prediction; what depends on the conditions alone is formed
         once.
         """
-        contexts = self._denoiser.contexts(told)
+        answers = self._denoiser.answers(told)
         late = self._config.late_weights
 
         def predict(x: Tensor, index: int) -> Tensor:
@@ -43,7 +43,7 @@ class LatentSampler:
                 self.schedule.timesteps[index], coarse=self._config.coarse_scale, late=late
             )
             styles = self._styles[index]
-            return w * self._denoiser(x, styles, contexts) + rest * self._denoiser(x, styles, None)
+            return w * self._denoiser(x, styles, answers) + rest * self._denoiser(x, styles, None)
 
         return predict
 

@@ -1,0 +1,156 @@
+"""What each kind of step does. Runs in a worker process; everything it makes lies in `job.out` when it returns."""
+
+import time
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from gesturebench.benchmarks.job import Job
+from gesturebench.benchmarks.record import record_of
+from gesturebench.benchmarks.state import MOTIONS, PER_CLIP, RECORD
+from gesturebench.common.corpus.protocol import Protocol
+from gesturebench.common.corpus.store import ClipStore
+from gesturebench.common.errors import InputError
+from gesturebench.common.files import write_json
+from gesturebench.common.fitting import FitContext
+from gesturebench.common.progress import Progress
+
+BATCH = 8
+"""Clips generated together. A sample does not depend on it; a killed generation loses at most this many."""
+
+
+def execute(job: Job, progress: Progress) -> None:
+    """Run the step and leave its record beside its result."""
+    started = time.time()
+    job.out.mkdir(parents=True, exist_ok=True)
+    job.work.mkdir(parents=True, exist_ok=True)
+    found = KINDS[job.kind](job, progress)
+    write_json(job.out / RECORD, record_of(job, started, found))
+
+
+def make_corpus(job: Job, progress: Progress) -> dict[str, Any]:
+    from gesturebench.common.corpus.standin.generate import generate_corpus
+    from gesturebench.common.corpus.standin.presets import StandinPreset
+
+    preset = StandinPreset.parse(dict(job.spec["preset"]), "stand-in preset")
+    generate_corpus(preset, job.out, seed=job.spec["seed"], workers=job.workers, progress=progress)
+    return {}
+
+
+def prepare(job: Job, progress: Progress) -> dict[str, Any]:
+    from gesturebench.common.corpus.store import build_store
+
+    root = job.inputs.get("corpus") or Path(job.place["root"])
+    body = job.place.get("body")
+    build_store(root, job.out, body=Path(body) if body else None, progress=progress)
+    store = ClipStore.open(job.out)
+    return {"data": store.fingerprint, "is_standin": store.is_standin, "clips": len(store.ids)}
+
+
+def fit(job: Job, progress: Progress) -> dict[str, Any]:
+    upstream = {name: path for name, path in job.inputs.items() if name != "store"}
+    store = ClipStore.open(job.inputs["store"])
+    context = FitContext(store, job.out, job.work, seed=job.spec.get("seed") or 0, upstream=upstream, progress=progress)
+    if "evaluator" in job.spec:
+        from gesturebench.evaluators.registry import get_evaluator
+
+        evaluator = get_evaluator(job.spec["evaluator"])
+        evaluator.fit(evaluator.Config.parse(dict(job.place["config"])), context)
+    else:
+        module, _, function = job.spec["fit"].partition(":")
+        getattr(import_module(module), function)(job.spec["config"], context)
+    return {"data": store.fingerprint}
+
+
+def generate(job: Job, progress: Progress) -> dict[str, Any]:
+    """Motions of the protocol's clips in batches; a batch whose files are all there is not made again."""
+    from gesturebench.methods.registry import get_method
+
+    store = ClipStore.open(job.inputs["store"])
+    clips = scope_of(job.spec).clips(store)
+    cls = get_method(job.spec["method"])
+    config = cls.Config.parse(dict(job.spec["config"]))
+    method = cls.load(config, {name: path for name, path in job.inputs.items() if name != "store"}, store)
+    folder = job.work / MOTIONS
+    folder.mkdir(exist_ok=True)
+    progress(0, len(clips))
+    for start in range(0, len(clips), BATCH):
+        batch = clips[start : start + BATCH]
+        if not all((folder / f"{i}.npz").exists() for i in batch):
+            _generate_batch(method, batch, store, job, folder)
+        progress(min(start + BATCH, len(clips)), len(clips))
+    folder.rename(job.out / MOTIONS)
+    frames = sum(store.n_frames(i) for i in clips)
+    return {
+        "data": store.fingerprint,
+        "is_standin": store.is_standin,
+        "clips": len(clips),
+        "frames": frames,
+        "query": job.spec["query"],
+    }
+
+
+def _generate_batch(method, clips: tuple[str, ...], store: ClipStore, job: Job, folder: Path) -> None:
+    from gesturebench.common.motion.export import save_motion
+    from gesturebench.methods.base import Control
+
+    speeches = [store.speech(i, oracle=job.spec["query"] == "oracle") for i in clips]
+    for name in sorted(method.requires):
+        missing = next((speech.clip_id for speech in speeches if not getattr(speech, name)), None)
+        if missing:
+            raise InputError(
+                f"clip {missing} has no {name}",
+                expected=f"{name}, which method {method.name!r} requires",
+                remedy="add the annotation",
+            )
+    control = [Control.everything(store.motion(i)) for i in clips] if method.control == "reference" else None
+    motions = method.generate(speeches, seed=job.spec["seed"], control=control, batch_size=BATCH)
+    for clip_id, motion in zip(clips, motions, strict=True):
+        source = f"{method.name} for clip {clip_id}"
+        if motion.checked(source).n_frames != store.n_frames(clip_id):
+            raise RuntimeError(f"{source}: {motion.n_frames} frames for a clip of {store.n_frames(clip_id)}")
+        save_motion(folder / f"{clip_id}.npz", motion)
+
+
+def evaluate(job: Job, progress: Progress) -> dict[str, Any]:
+    store = ClipStore.open(job.inputs["store"])
+    clips = scope_of(job.spec).clips(store)
+    motions = {clip_id: job.inputs["motions"] / MOTIONS / f"{clip_id}.npz" for clip_id in clips}
+    metrics, per_clip = score(
+        job.spec["metric"], job.spec["config"], store, motions, job.inputs.get("encoder"), progress
+    )
+    write_json(job.out / PER_CLIP, per_clip)
+    passport = {"data": store.fingerprint, "is_standin": store.is_standin, "clips": len(clips), **job.place}
+    return {"metrics": metrics, **passport}
+
+
+def score(
+    metric: str,
+    config: Mapping[str, Any],
+    store: ClipStore,
+    motions: Mapping[str, Path],
+    encoder: Path | None,
+    progress: Progress,
+) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
+    """Numbers of one metric over motion files by clip id, and what each clip contributed (with its `frames`, the weight
+    of its value)."""
+    from gesturebench.common.motion.export import load_motion
+    from gesturebench.evaluators.registry import get_evaluator
+
+    cls = get_evaluator(metric)
+    evaluator = cls(cls.Config.parse(dict(config)), store, encoder)
+    per_clip = {}
+    for done, (clip_id, path) in enumerate(motions.items(), start=1):
+        values = evaluator.update(load_motion(path), store.clip(clip_id))
+        per_clip[clip_id] = {**values, "frames": store.n_frames(clip_id)}
+        progress(done, len(motions))
+    return evaluator.compute(), per_clip
+
+
+def scope_of(spec: Mapping[str, Any]) -> Protocol:
+    """The clips a step is about, as the protocol that chooses them."""
+    return Protocol(name="scope", description="", **spec["scope"])
+
+
+KINDS = {"corpus": make_corpus, "prepare": prepare, "fit": fit, "generate": generate, "evaluate": evaluate}

@@ -1,0 +1,145 @@
+"""The annotation files of a clip: TextGrid, gesture labels, discourse relations, prominence, and the stand-in's truth.
+
+Every reader takes a path and returns a tuple of small records in the order of the file; a broken file is an
+`InputError` that names it.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gesturebench.common.corpus.clip import GestureLabel, ProminentWord, Relation, TruthEvent, Word
+from gesturebench.common.errors import InputError
+from gesturebench.common.files import read_json
+
+_SILENCE = {"", "sil", "sp", "<eps>"}
+_REMEDY = "restore the file, or delete it: a missing annotation is an empty one"
+Row = TypeVar("Row")
+
+
+def read_textgrid(path: Path) -> tuple[tuple[Word, ...], tuple[Word, ...], float]:
+    """Words (first tier), phones (second tier, if any) and the end of the grid in seconds; silence is dropped.
+
+    Praat's long and short text formats are read; a last interval that rounding pushed past the end is accepted.
+    """
+    from praatio import textgrid
+    from praatio.data_classes.interval_tier import IntervalTier
+
+    try:
+        grid = textgrid.openTextgrid(str(path), False, reportingMode="silence", duplicateNamesMode="rename")
+    except Exception as error:  # praatio's errors have no common base: ValueError, IndexError, AssertionError ...
+        raise _broken(path, f"not a TextGrid ({_named(error)})", "Praat's long or short text format") from error
+    tiers = [tier for tier in grid.tiers if isinstance(tier, IntervalTier)]
+    if not tiers:
+        raise _broken(path, "no interval tier", "tier 1 words, tier 2 phones")
+    spoken = [
+        tuple(Word(e.label.strip(), e.start, e.end) for e in tier.entries if e.label.strip() not in _SILENCE)
+        for tier in tiers[:2]
+    ]
+    words, phones = (*spoken, ())[:2]
+    return words, phones, float(grid.maxTimestamp)
+
+
+def read_labels(path: Path) -> tuple[GestureLabel, ...]:
+    """`sem/<id>.txt`: name, start, end, duration, score and, in most rows, a keyword; `NaN` is no keyword."""
+
+    def label(columns: list[str]) -> GestureLabel:
+        if len(columns) not in (5, 6):
+            raise ValueError(f"{len(columns)} columns")
+        word = columns[5].strip() if len(columns) == 6 else ""
+        word = "" if word.lower() == "nan" else word
+        return GestureLabel(columns[0], *_interval(*columns[1:3]), _number(columns[4]), word)
+
+    return _table(path, label, "name, start, end, duration, score and an optional keyword, separated by tabs")
+
+
+def read_prominence(path: Path) -> tuple[ProminentWord, ...]:
+    """`prom/<id>.prom`: id, start, end, word, prominence, boundary."""
+
+    def word(columns: list[str]) -> ProminentWord:
+        if len(columns) != 6:
+            raise ValueError(f"{len(columns)} columns")
+        return ProminentWord(columns[3], *_interval(*columns[1:3]), *map(_number, columns[4:]))
+
+    return _table(path, word, "id, start, end, word, prominence, boundary, separated by tabs")
+
+
+def read_relations(path: Path) -> tuple[Relation, ...]:
+    """`discourse_rels/<id>_whisper_relations.json`: the explicit relations, with times from their tokens.
+
+    Token lists index the tokens of all sentences in a row. Relations without a connective (implicit ones) are left out.
+    """
+    value = read_json(path)
+    try:
+        tokens = [token for sentence in value["sentences"] for token in sentence["tokens"]]
+        times = [_interval(token["startSec"], token["endSec"]) for token in tokens]
+        explicit = [relation for relation in value["relations"] if relation["Connective"]["TokenList"]]
+        return tuple(_relation(relation, times) for relation in explicit)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise _broken(
+            path, f"not a list of relations ({_named(error)})", "sentences[].tokens[], relations[]"
+        ) from error
+
+
+def _relation(relation: dict[str, Any], times: list[tuple[float, float]]) -> Relation:
+    def span(*parts: str) -> tuple[float, float]:
+        indices = [index for part in parts for index in relation[part]["TokenList"]]
+        if min(indices) < 0:
+            raise IndexError(f"token {min(indices)}")
+        starts, ends = zip(*(times[index] for index in indices))
+        return min(starts), max(ends)
+
+    whole, connective = span("Connective", "Arg1", "Arg2"), span("Connective")
+    return Relation(relation["Connective"]["RawText"], relation["Sense"][0], *whole, *connective)
+
+
+def read_truth(path: Path) -> tuple[TruthEvent, ...]:
+    """`truth/<id>.json` of the stand-in corpus: the gestures that were really made."""
+    value = read_json(path)
+    try:
+        keys = [field.name for field in fields(TruthEvent)]
+        return tuple(TruthEvent(*(event[key] for key in keys)) for event in value["events"])
+    except (KeyError, TypeError) as error:
+        raise _broken(
+            path, f"not a truth file ({_named(error)})", "events[] with the fields of a TruthEvent"
+        ) from error
+
+
+def _table(path: Path, parse: Callable[[list[str]], Row], columns: str) -> tuple[Row, ...]:
+    """Rows of a tab-separated file; the first fault names its line."""
+    rows = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise _broken(path, f"not a text file ({error})", columns) from error
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                rows.append(parse(line.split("\t")))
+            except ValueError as error:
+                raise _broken(path, f"line {number}: {error}", columns) from error
+    return tuple(rows)
+
+
+def _interval(start: Any, end: Any) -> tuple[float, float]:
+    start_s, end_s = _number(start), _number(end)
+    if end_s < start_s:
+        raise ValueError(f"ends at {end_s} s before it starts at {start_s} s")
+    return start_s, end_s
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is not a finite number")
+    return number
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _broken(path: Path, what: str, expected: str) -> InputError:
+    return InputError(f"{path}: {what}", expected=expected, remedy=_REMEDY)

@@ -1,0 +1,39 @@
+"""The identity of a data folder: what its files hold, not where they lie or when they were copied."""
+
+from pathlib import Path
+
+from gesturebench.common.corpus.beat2 import Beat2Folder, body_model_path
+from gesturebench.common.files import read_json, sha256_file, sha256_json, write_json
+
+MEAN_SPEED = "weights/mean_vel_smplxflame_30.npy"
+MANIFEST = "manifest.json"
+
+
+def fingerprint(root: Path, *, body: Path | None = None, cache: Path | None = None) -> str:
+    """sha256 over the sorted (relative path, content sha256) of every file that `build_store` reads.
+
+    The body model counts by content alone. `cache` is a JSON file that remembers hashes by path, size and change time.
+    """
+    folder = Beat2Folder(root)
+    model = body_model_path(folder.root, body)
+    named = {str(path.relative_to(folder.root)): path for path in _files(folder)}
+    if model.exists():
+        named["body model"] = model
+    known = read_json(cache) if cache and cache.exists() else {}
+    keys = {name: _key(path) for name, path in named.items()}
+    hashes = {keys[name]: known.get(keys[name]) or sha256_file(path) for name, path in named.items()}
+    if cache and not hashes.items() <= known.items():
+        write_json(cache, known | hashes)
+    return sha256_json(sorted((name, hashes[key]) for name, key in keys.items()))
+
+
+def _files(folder: Beat2Folder) -> list[Path]:
+    shared = [folder.root / name for name in ("train_test_split.csv", MEAN_SPEED, MANIFEST)]
+    return [path for clip_id in folder.ids() for path in folder.files(clip_id)] + [
+        path for path in shared if path.exists()
+    ]
+
+
+def _key(path: Path) -> str:
+    status = path.stat()
+    return f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"

@@ -1,0 +1,188 @@
+"""The verbs of `gesturebench`. Only typer is imported here: everything else waits until a command needs it."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Benchmark and ablations of co-speech gesture generation on BEAT2.\n\n"
+    "Start with: gesturebench run demo && gesturebench table demo",
+)
+data_app = typer.Typer(no_args_is_help=True, help="The stand-in corpus, and what a data folder holds.")
+app.add_typer(data_app, name="data")
+
+GridName = Annotated[str, typer.Argument(metavar="GRID", help="A built-in grid (demo, tiny, beat2) or a YAML file.")]
+GridNames = Annotated[
+    list[str], typer.Argument(metavar="GRID...", help="Built-in grids (demo, tiny, beat2) or YAML files.")
+]
+Data = Annotated[str | None, typer.Option(help="standin:PRESET or a BEAT2 folder, in place of the grid's.")]
+Body = Annotated[str | None, typer.Option(help="SMPL-X .npz or `standin`; default: the one in the data folder.")]
+Runs = Annotated[Path, typer.Option(help="Folder of all results.", envvar="GESTUREBENCH_RUNS")]
+DEFAULT_RUNS = Path("runs")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from gesturebench import __version__
+
+        typer.echo(f"gesturebench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks (read in `main`, wherever it stands).")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    grid: GridName,
+    data: Data = None,
+    body: Body = None,
+    runs: Runs = DEFAULT_RUNS,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes, one thread each.")] = os.cpu_count() or 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+) -> None:
+    """Do every step of a grid that is not done yet. Example: gesturebench run demo"""
+    from gesturebench.commands import open_plan, run_plan, show_dry_run
+
+    plan = open_plan(grid, runs, data, body)
+    if dry_run:
+        show_dry_run(plan, runs)
+    else:
+        raise typer.Exit(run_plan(plan, runs, workers, grid))
+
+
+@app.command()
+def status(grid: GridName, data: Data = None, body: Body = None, runs: Runs = DEFAULT_RUNS) -> None:
+    """How far a grid is, and what failed. Example: gesturebench status demo"""
+    from gesturebench.commands import open_plan, show_status
+
+    show_status(open_plan(grid, runs, data, body), runs)
+
+
+@app.command()
+def table(
+    grids: GridNames,
+    data: Data = None,
+    body: Body = None,
+    runs: Runs = DEFAULT_RUNS,
+    format: Annotated[
+        str | None, typer.Option(help="terminal, markdown, csv or latex; default: by the ending of --out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write instead of the terminal.")] = None,
+    mix_protocols: Annotated[
+        bool, typer.Option("--mix-protocols", help="Mark rows that cannot be compared instead of refusing.")
+    ] = False,
+) -> None:
+    """The numbers of a grid. Example: gesturebench table demo --out demo.tex"""
+    from gesturebench.commands import open_plan, show_table
+
+    show_table([open_plan(grid, runs, data, body) for grid in grids], runs, format, out, mix_protocols)
+
+
+@app.command()
+def report(
+    grid: GridName,
+    data: Data = None,
+    body: Body = None,
+    runs: Runs = DEFAULT_RUNS,
+    out: Annotated[Path | None, typer.Option(help="HTML file; default: RUNS/report/GRID.html.")] = None,
+) -> None:
+    """One self-contained HTML page: the table, and every row's motion of one clip. Example: gesturebench report demo"""
+    from gesturebench.commands import make_report, open_plan
+
+    make_report(open_plan(grid, runs, data, body), runs, grid, out or runs / "report" / f"{Path(grid).stem}.html")
+
+
+@app.command()
+def generate(
+    method: Annotated[str, typer.Option(help="Name of a method, see `gesturebench methods`.")],
+    audio: Annotated[Path, typer.Option(help="Sound file of any length and rate.")],
+    out: Annotated[Path, typer.Option(help="Motion file to write, in BEAT2's npz layout.")],
+    textgrid: Annotated[Path | None, typer.Option(help="Words and phones of the sound file.")] = None,
+    speaker: Annotated[int, typer.Option(help="BEAT2 number of the speaker to move like.")] = 2,
+    grid: Annotated[str, typer.Option(help="Grid whose trained parts are used.")] = "demo",
+    row: Annotated[
+        str | None, typer.Option(help="Label of the grid's row; default: the method's last competing row.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the sample, and of the trained parts where the row has that seed.")
+    ] = 0,
+    data: Data = None,
+    body: Body = None,
+    runs: Runs = DEFAULT_RUNS,
+) -> None:
+    """Motion for a sound file. Example: gesturebench generate --method rag_gesture --audio talk.wav --out talk.npz"""
+    from gesturebench.commands import open_plan
+    from gesturebench.generation import generate_file
+
+    generate_file(open_plan(grid, runs, data, body), runs, grid, method, row, audio, textgrid, speaker, seed, out)
+
+
+@app.command()
+def evaluate(
+    predictions: Annotated[Path, typer.Argument(metavar="PRED_DIR", help="Folder of <clip id>.npz in BEAT2's layout.")],
+    data: Annotated[str, typer.Option(help="BEAT2 folder with the true motion, or standin:PRESET.")],
+    body: Body = None,
+    protocol: Annotated[str, typer.Option(help="How to score.")] = "self",
+    metrics: Annotated[str | None, typer.Option(help="Comma-separated choice of the protocol's metrics.")] = None,
+    grid: Annotated[str, typer.Option(help="Grid whose fitted encoders are used.")] = "demo",
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Score the clips that are there, if some are missing.")
+    ] = False,
+    runs: Runs = DEFAULT_RUNS,
+) -> None:
+    """Score a folder of motion files. Example: gesturebench evaluate out/ --data BEAT2/beat_english_v2.0.0"""
+    from gesturebench.scoring import evaluate_folder
+
+    evaluate_folder(predictions, data, body, protocol, metrics.split(",") if metrics else None, grid, partial, runs)
+
+
+@app.command()
+def methods() -> None:
+    """Every method, and whether it can be loaded."""
+    from gesturebench.commands import show_methods
+
+    show_methods()
+
+
+@app.command()
+def metrics() -> None:
+    """Every metric and its columns."""
+    from gesturebench.commands import show_metrics
+
+    show_metrics()
+
+
+@data_app.command()
+def standin(
+    out: Annotated[Path, typer.Option(help="New folder for the corpus.")],
+    preset: Annotated[str, typer.Option(help="tiny or demo.")] = "demo",
+    seed: Annotated[int, typer.Option(help="Corpus seed.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = os.cpu_count() or 1,
+) -> None:
+    """Write the stand-in corpus in BEAT2's layout. Example: gesturebench data standin --preset tiny --out corpus"""
+    from gesturebench.commands import write_standin
+
+    write_standin(preset, out, seed, workers)
+
+
+@data_app.command()
+def info(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A BEAT2 folder.")]) -> None:
+    """Clips, splits, speakers and length of a data folder."""
+    from gesturebench.commands import show_data
+
+    show_data(folder)

@@ -1,0 +1,125 @@
+"""Keys change with what can change a result, and with nothing else."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gesturebench.benchmarks.grid import Grid, Row
+from gesturebench.benchmarks.plan import make_plan
+from gesturebench.benchmarks.source import FolderSource, StandinSource
+from gesturebench.benchmarks.step import unique
+
+RAG = Row(label="rag", method="rag_gesture", config={"retrieval": {"strategy": "discourse"}})
+NONE = Row(label="none", method="rag_gesture", config={"retrieval": {"strategy": "none"}})
+TRUTH = Row(label="truth", method="ground_truth")
+
+
+def plan(*rows: Row, source=None, **changes):
+    grid = {"title": "t", "data": "standin:tiny", "protocol": "standin", "preset": "tiny", "seeds": (0,), "rows": rows}
+    return make_plan(Grid(**(grid | changes)), source or StandinSource("tiny"))
+
+
+def keys(of, kind: str) -> set[str]:
+    return {step.key for step in of.steps if step.kind == kind}
+
+
+def fits(of) -> dict[str, str]:
+    return {step.label: step.key for step in of.steps if step.kind == "fit"}
+
+
+def test_every_step_comes_once_and_after_what_it_needs():
+    steps = plan(TRUTH, NONE, RAG).steps
+    seen: set[str] = set()
+    for step in steps:
+        assert step.key not in seen
+        assert all(needed.key in seen for needed in step.inputs.values())
+        seen.add(step.key)
+
+
+def test_rows_that_sample_differently_share_their_weights():
+    both, one = plan(NONE, RAG), plan(NONE)
+    assert fits(both) == fits(one)
+    assert len(keys(both, "generate")) == 2
+
+
+def test_another_method_with_the_same_codec_shares_it():
+    shared = fits(plan(Row(label="r", method="reconstruction"))).items() & fits(plan(RAG)).items()
+    assert {name for name, _ in shared} >= {"vae_upper", "vae_hands", "vae_face", "vae_lower"}
+
+
+def test_a_training_option_of_one_part_leaves_the_others_alone():
+    changed = Row(label="none", method="rag_gesture", config={"training": {"steps": 7}})
+    before, after = fits(plan(NONE)), fits(plan(changed))
+    assert {name for name in before if before[name] != after[name]} == {"denoiser (seed 0)"}
+
+
+def test_seeds_share_what_is_not_seeded():
+    two = plan(RAG, seeds=(0, 1))
+    labels = [step.label for step in two.steps if step.kind == "fit"]
+    assert labels.count("vae_upper") == 1
+    assert {"denoiser (seed 0)", "denoiser (seed 1)"} <= set(labels)
+
+
+def test_labels_notes_groups_and_titles_change_nothing():
+    renamed = TRUTH.model_copy(update={"label": "other", "note": "note", "group": "anchor"})
+    assert {s.key for s in plan(TRUTH).steps} == {s.key for s in plan(renamed, title="other").steps}
+
+
+def test_another_metric_scores_again_without_sampling_again():
+    few, more = plan(RAG, metrics=("bc",)), plan(RAG, metrics=("bc", "l1div"))
+    assert keys(few, "generate") == keys(more, "generate")
+    assert keys(few, "evaluate") < keys(more, "evaluate")
+
+
+def test_an_encoder_serves_every_way_of_pairing():
+    here, there = plan(TRUTH, metrics=("fgd",)), plan(TRUTH, metrics=("fgd",), protocol="beat2")
+    assert here.encoders["fgd"].key == there.encoders["fgd"].key
+    assert keys(here, "evaluate") != keys(there, "evaluate")
+
+
+@pytest.mark.parametrize("kind", ["prepare", "fit", "generate", "evaluate"])
+def test_other_data_changes_everything(kind):
+    folder = [FolderSource(Path("here"), content, has_truth=True) for content in ("a", "b")]
+    plans = [plan(RAG, source=source) for source in (StandinSource("tiny"), StandinSource("tiny", seed=1), *folder)]
+    found = [keys(p, kind) for p in plans]
+    assert all(not a & b for i, a in enumerate(found) for b in found[:i])
+
+
+def test_the_place_of_data_changes_nothing():
+    here, there = (plan(RAG, source=FolderSource(Path(p), "a", has_truth=True)) for p in ("here", "there"))
+    assert {s.key for s in here.steps} == {s.key for s in there.steps}
+
+
+def test_versions_change_keys(monkeypatch):
+    from gesturebench.methods.anchors import GroundTruth
+
+    before = plan(TRUTH)
+    monkeypatch.setattr(GroundTruth, "version", 2)
+    after = plan(TRUTH)
+    assert keys(before, "generate") != keys(after, "generate")
+    assert keys(before, "fit") == keys(after, "fit")
+
+
+def test_query_information_is_recorded():
+    queries = {cell.row.label: cell.query for cell in plan(TRUTH, NONE, RAG).cells}
+    assert queries == {"truth": "none", "none": "none", "rag": "annotation"}
+
+
+def test_unique_keeps_the_first_place():
+    steps = plan(RAG).steps
+    assert unique([*steps, *steps[::-1]]) == steps
+
+
+def test_planning_is_light():
+    """Every command plans; only workers may import the heavy packages."""
+    code = """
+import sys
+from gesturebench.commands import open_plan
+from pathlib import Path
+open_plan("demo", Path("/nonexistent"))
+print(sorted({"torch", "scipy", "librosa", "matplotlib", "pandas"} & set(sys.modules)))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,102 @@
+"""Generation resumes by whole batches, and refuses what it cannot do."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from gesturebench.benchmarks import steps
+from gesturebench.benchmarks.job import Job
+from gesturebench.common.config import Config
+from gesturebench.common.corpus.clip import Motion, Speech
+from gesturebench.common.errors import InputError
+from gesturebench.common.motion.export import load_motion
+from gesturebench.common.progress import silent
+from gesturebench.methods.base import Method
+from gesturebench.methods.registry import BUILT_IN
+
+FRAMES = 6
+
+
+class Store:
+    """As much of a clip store as generation reads: ten clips without annotations."""
+
+    path, fingerprint, is_standin = Path("store"), "f", False
+    clips = tuple(f"1_ada_0_{i}_{i}" for i in range(10))
+
+    def split(self, name: str) -> tuple[str, ...]:
+        return self.clips
+
+    def n_frames(self, clip_id: str) -> int:
+        return FRAMES
+
+    def speech(self, clip_id: str, *, oracle: bool = False) -> Speech:
+        return Speech(clip_id, np.zeros(3200, np.float32), 1)
+
+
+class Counting(Method):
+    """Still motion; remembers what it was asked for."""
+
+    name = "counting"
+    Config = Config
+    asked: ClassVar[list[str]] = []
+    length = FRAMES
+    stops_after = 99
+
+    @classmethod
+    def load(cls, config, artifacts, store):
+        return cls()
+
+    def generate(self, speeches, *, seed, control=None, batch_size=8, progress=silent):
+        if len(self.asked) >= self.stops_after:
+            raise KeyboardInterrupt
+        self.asked += [speech.clip_id for speech in speeches]
+        zeros = [np.zeros((self.length, n), np.float32) for n in (165, 100, 3)]
+        return [Motion(*zeros, np.zeros(300, np.float32), 30.0) for _ in speeches]
+
+
+@pytest.fixture
+def counting(monkeypatch):
+    monkeypatch.setitem(BUILT_IN, "counting", f"{__name__}:Counting")
+    monkeypatch.setattr(steps.ClipStore, "open", lambda path: Store())
+    monkeypatch.setattr(Counting, "asked", [])
+    return Counting
+
+
+def job(tmp_path: Path) -> Job:
+    spec = {
+        "method": "counting",
+        "config": {},
+        "seed": 0,
+        "query": "none",
+        "scope": {"split": "test", "fps": 30, "speakers": None},
+    }
+    return Job(
+        "generate", "key", "label", spec, {}, {"store": tmp_path}, {"store": "k"}, tmp_path / "out", tmp_path / "work"
+    )
+
+
+def test_a_killed_generation_goes_on_with_the_next_batch(tmp_path, counting, monkeypatch):
+    monkeypatch.setattr(counting, "stops_after", 8)
+    with pytest.raises(KeyboardInterrupt):
+        steps.execute(job(tmp_path), silent)
+    assert not (tmp_path / "out" / "record.json").exists()
+    monkeypatch.setattr(counting, "stops_after", 99)
+    steps.execute(job(tmp_path), silent)
+    assert counting.asked == list(Store.clips)
+    files = {path.stem for path in (tmp_path / "out" / "motions").iterdir()}
+    assert files == set(Store.clips)
+    assert load_motion(tmp_path / "out" / "motions" / f"{Store.clips[0]}.npz").n_frames == FRAMES
+
+
+def test_motion_of_another_length_is_a_fault_of_the_method(tmp_path, counting, monkeypatch):
+    monkeypatch.setattr(counting, "length", FRAMES + 1)
+    with pytest.raises(RuntimeError, match="7 frames for a clip of 6"):
+        steps.execute(job(tmp_path), silent)
+
+
+def test_a_required_annotation_that_is_missing_is_named(tmp_path, counting, monkeypatch):
+    monkeypatch.setattr(counting, "requires", frozenset({"words"}))
+    with pytest.raises(InputError, match="clip 1_ada_0_0_0 has no words"):
+        steps.execute(job(tmp_path), silent)

@@ -1,0 +1,51 @@
+"""Configurations: immutable, no unknown keys, faults named by their path."""
+
+import pytest
+from pydantic import ValidationError
+
+from gesturebench.common.config import Config, merged
+from gesturebench.common.errors import InputError
+
+
+class Sampling(Config):
+    steps: int = 50
+    scale: float = 1.0
+
+
+class Model(Config):
+    width: int = 8
+    sampling: Sampling = Sampling()
+
+
+def test_defaults_and_overrides():
+    model = Model.parse({"sampling": {"steps": 10}})
+    assert (model.width, model.sampling.steps, model.sampling.scale) == (8, 10, 1.0)
+    assert model.updated({"sampling": {"scale": 2}}).sampling == Sampling(steps=10, scale=2)
+    assert model.sampling.scale == 1.0, "the original is untouched"
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"widht": 3}, "unknown key of model 'widht'; expected one of sampling, width; did you mean 'width'"),
+        ({"sampling": {"stepz": 3}}, r"unknown key of model\.sampling 'stepz'.*did you mean 'steps'"),
+        ({"width": "wide"}, "model.width = 'wide'"),
+        ({"sampling": {"steps": 1.5}}, "model.sampling.steps = 1.5"),
+    ],
+)
+def test_faults_are_named(values, says):
+    with pytest.raises(InputError, match=says):
+        Model.parse(values, "model")
+    with pytest.raises(InputError, match=says):
+        Model().updated(values, "model")
+
+
+def test_configurations_do_not_change():
+    with pytest.raises(ValidationError):
+        Model().width = 3
+
+
+def test_merging_replaces_leaves_only():
+    base = {"a": {"x": 1, "y": [1]}, "b": 2}
+    assert merged(base, {"a": {"y": [2]}, "c": 3}) == {"a": {"x": 1, "y": [2]}, "b": 2, "c": 3}
+    assert base == {"a": {"x": 1, "y": [1]}, "b": 2}

@@ -1,0 +1,71 @@
+"""Exit codes, one-line errors, and a command line that starts at once."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def test_help_imports_nothing_heavy():
+    code = """
+import sys
+from gesturebench.cli import app
+try:
+    app(["--help"])
+except SystemExit:
+    pass
+heavy = {"torch", "numpy", "scipy", "pydantic", "pandas", "matplotlib", "librosa", "yaml"}
+print(sorted(heavy & set(sys.modules)), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "gesturebench run demo" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "dmeo"], "error: unknown grid 'dmeo'; expected one of beat2, demo, tiny; did you mean 'demo'?"),
+        (["run", "tiny", "--data", "standin:huge"], "error: unknown stand-in preset 'huge'"),
+        (["run", "tiny", "--data", "nowhere"], "error: nowhere: no such folder"),
+        (["run", "tiny", "--runs", "/dev/null/runs"], "error: /dev/null/runs: cannot be written"),
+        (["table", "tiny", "--format", "latx"], "error: unknown format 'latx'"),
+        (["report", "tiny"], "run `gesturebench run tiny` first"),
+        (["generate", "--method", "rag", "--audio", "a.wav", "--out", "b.npz"], "error: unknown method 'rag'"),
+        (["evaluate", "nowhere", "--data", "nowhere", "--metrics", "bc"], "error: nowhere: no such folder"),
+        (["evaluate", "x", "--data", "x", "--metrics", "fdg"], "did you mean 'fgd'?"),
+        (["data", "info", "nowhere"], "error: nowhere: no folder smplxflame_30"),
+        (["data", "standin", "--preset", "tinny", "--out", "x"], "did you mean 'tiny'?"),
+    ],
+)
+def test_faults_end_with_one_line_and_exit_code_2(call, words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = call(*words, GESTUREBENCH_RUNS=str(tmp_path / "runs"))
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+def test_debug_shows_the_traceback_wherever_it_stands(call):
+    for words in (["--debug", "run", "dmeo"], ["run", "dmeo", "--debug"]):
+        done = call(*words)
+        assert done.returncode == 2
+        assert "Traceback" in done.stderr
+
+
+def test_version_methods_metrics_and_dry_run(call, tmp_path):
+    assert call("--version").stdout.startswith("gesturebench ")
+    assert "rag_gesture" in call("methods").stdout
+    assert "fgd" in call("metrics").stdout
+    dry = call("run", "tiny", "--dry-run", "--runs", tmp_path / "runs")
+    assert dry.returncode == 0
+    assert "nothing was run" in dry.stdout
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_existing_folder_is_not_overwritten(call, tmp_path):
+    (tmp_path / "mine").write_text("")
+    done = call("data", "standin", "--preset", "tiny", "--out", tmp_path)
+    assert done.returncode == 2
+    assert "already there" in done.stderr

@@ -1,0 +1,164 @@
+"""Tables from run records: states, groups, refusal to mix, and what the renderers make of them."""
+
+import csv
+import io
+import re
+
+import pytest
+
+from gesturebench.benchmarks.grid import Grid, Row
+from gesturebench.benchmarks.plan import Plan, make_plan
+from gesturebench.benchmarks.source import FolderSource, StandinSource
+from gesturebench.benchmarks.state import RunStore
+from gesturebench.common.errors import InputError
+from gesturebench.common.files import write_json
+from gesturebench.results.render import latex_escaped, render
+from gesturebench.results.table import build_table
+
+ROWS = (
+    Row(label="Truth & more_50%", method="ground_truth", group="anchor", seeds=(0,)),
+    Row(label="good", method="rag_gesture", config={"retrieval": {"strategy": "discourse"}}),
+    Row(label="bad", method="rag_gesture"),
+    Row(label="seer", method="rag_gesture", group="control", config={"retrieval": {"strategy": "positions"}}),
+)
+VALUES = {"Truth & more_50%": 1.0, "good": 2.0, "bad": 5.0, "seer": 0.5, "other": 3.0, "a|b": 1.0}
+
+
+def plan(source=None, **changes) -> Plan:
+    grid = {
+        "title": "T",
+        "data": "x",
+        "protocol": "standin",
+        "preset": "tiny",
+        "seeds": (0, 1),
+        "metrics": ("fgd", "l1div"),
+    }
+    return make_plan(Grid(**(grid | {"rows": ROWS} | changes)), source or StandinSource("tiny"))
+
+
+def record(plan: Plan, store: RunStore, labels=tuple(VALUES), n: int = 4) -> None:
+    """Leave what a finished run leaves: seed 1 scores 0.1 more than seed 0."""
+    for cell in plan.cells:
+        if cell.row.label in labels:
+            value = VALUES[cell.row.label] + 0.1 * cell.seed
+            for metric, step in cell.evaluate.items():
+                own = {"fgd": {}, "l1div": {"l1div": value}}[metric]
+                folder = step.folder(store.runs)
+                write_json(folder / "per_clip.json", {f"clip{i}": {**own, "frames": 10} for i in range(n)})
+                write_json(folder / "record.json", {"metrics": {metric: value, "n": n}, "clips": n})
+
+
+@pytest.fixture
+def store(tmp_path) -> RunStore:
+    return RunStore(tmp_path)
+
+
+def test_means_intervals_and_groups(store):
+    p = plan()
+    record(p, store)
+    table = build_table([p], store)
+    lines = {line.label: line for line in table.lines}
+    assert lines["good"].entries["fgd"].number.mean == pytest.approx(2.05)
+    assert lines["good"].entries["fgd"].number.interval == "seeds"
+    assert lines["good"].entries["l1div"].number.interval == "clips"
+    assert lines["good"].entries["l1div"].number.low == pytest.approx(2.0)
+    assert lines["Truth & more_50%"].entries["fgd"].number.interval == "none"
+    assert [heading for heading, _ in table.groups()][-1].startswith("Reads the truth")
+    assert lines["seer"].group == "oracle"
+    assert "stand-in corpus, not BEAT2" in table.title
+
+
+def test_best_is_marked_among_methods_only(store):
+    p = plan(seeds=(0,))
+    record(p, store)
+    best = {(line.label, key) for line in build_table([p], store).lines for key, e in line.entries.items() if e.is_best}
+    assert best == {("good", "fgd"), ("good", "l1div")}
+
+
+def test_a_corpus_that_is_not_generated_is_not_called_a_standin(store, tmp_path):
+    assert "stand-in" not in build_table([plan(FolderSource(tmp_path, "x", has_truth=True))], store).title
+
+
+def test_states_of_what_is_not_there(store):
+    p = plan()
+    record(p, store, labels=("good",))
+    bad = p.cells_of("bad")[0]
+    failure = {"kind": "error", "exception": "ValueError", "message": "m", "traceback": ""}
+    write_json(store.failure_file(bad.generate.key), {"failure": failure})
+    lines = {line.label: line for line in build_table([p], store).lines}
+    assert lines["bad"].entries["fgd"].status == "failed"
+    assert lines["seer"].entries["fgd"].status == "missing"
+    assert lines["good"].entries["fgd"].status == "done"
+    assert "failed" in render(build_table([p], store), "markdown")
+
+
+def test_one_seed_of_two_is_not_a_result(store):
+    p = plan()
+    record(p, store, labels=("good",))
+    step = p.cells_of("good")[1].evaluate["fgd"]
+    (step.folder(store.runs) / "record.json").unlink()
+    assert build_table([p], store).lines[1].entries["fgd"].status == "missing"
+
+
+def test_protocols_do_not_mix(store):
+    here = plan()
+    there = plan(protocol="beat2", rows=(ROWS[1].model_copy(update={"label": "other"}),))
+    record(here, store)
+    record(there, store, labels=("other",))
+    with pytest.raises(InputError, match=r"'other'.*differ in the protocol of fgd .*paired.*--mix-protocols"):
+        build_table([here, there], store)
+    table = build_table([here, there], store, mix_protocols=True)
+    marked = {(line.label, key) for line in table.lines for key, e in line.entries.items() if e.foreign}
+    assert marked == {("other", "fgd")}
+    assert "†" in render(table, "markdown")
+
+
+def test_data_and_sample_counts_do_not_mix(store):
+    here = plan()
+    record(here, store)
+    other = plan(StandinSource("tiny", seed=1))
+    with pytest.raises(InputError, match="differ in the data"):
+        build_table([here, other], store)
+    record(here, store, labels=("bad",), n=3)
+    with pytest.raises(InputError, match=r"differ in the sample count of \w+ \(3 against 4\)"):
+        build_table([here], store)
+
+
+def test_csv_reads_back(store):
+    p = plan()
+    record(p, store)
+    table = build_table([p], store)
+    rows = list(csv.DictReader(io.StringIO(render(table, "csv"))))
+    assert len(rows) == len(table.lines) * 2
+    found = next(r for r in rows if r["row"] == "good" and r["column"] == "fgd")
+    assert float(found["mean"]) == table.lines[1].entries["fgd"].number.mean
+    assert found["query"] == "annotation"
+
+
+def test_latex_is_balanced_and_escaped(store):
+    p = plan()
+    record(p, store)
+    text = render(build_table([p], store), "latex")
+    assert r"Truth \& more\_50\%" in text
+    assert text.count(r"\begin{") == text.count(r"\end{") == 2
+    assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+    assert not re.search(r"(?<!\\)[%#_]", text)
+    columns = text.split(r"\begin{tabular}{")[1].split("}")[0]
+    rows = [line for line in text.splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
+    assert all(len(re.findall(r"(?<!\\)&", row)) == len(columns) - 1 for row in rows)
+
+
+def test_latex_specials():
+    assert latex_escaped(r"a\b{c}~^$#") == r"a\textbackslash{}b\{c\}\textasciitilde{}\textasciicircum{}\$\#"
+
+
+def test_markdown_rows_are_aligned(store):
+    p = plan(rows=(*ROWS[:3], ROWS[3].model_copy(update={"label": "a|b"})))
+    record(p, store)
+    rows = [line for line in render(build_table([p], store), "markdown").splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+
+
+def test_unknown_format(store):
+    with pytest.raises(InputError, match=r"unknown format 'latx'.*did you mean 'latex'"):
+        render(build_table([plan()], store), "latx")
