@@ -16,7 +16,7 @@ from gesturebench.common.files import write_json
 from gesturebench.common.fitting import FitContext
 from gesturebench.common.progress import Progress
 
-BATCH = 8
+BATCH = 12
 """Clips generated together. A sample does not depend on it; a killed generation loses at most this many."""
 
 

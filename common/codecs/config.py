@@ -43,6 +43,9 @@ class CodecConfig(Config):
     """Heads of the lower-body VAE where they differ (8 as published)."""
     frames: int = 150
     fps: int = 15
+    standardise: bool = False
+    """Hand latents on centred and scaled to unit variance (one mean per channel, one scale per part). As published
+    latents are raw: their constant part then takes most of the signal that noise has to drown."""
     velocity: float = 1.0
     acceleration: float = 0.5
     kl: float = 1e-4

@@ -13,7 +13,7 @@ from gesturebench.common.codecs.config import CodecConfig, PartVAEConfig
 from gesturebench.common.codecs.part_vae import PartVAE
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.corpus.windows import RandomWindows, Window
-from gesturebench.common.files import write_json
+from gesturebench.common.files import write_json, write_npz
 from gesturebench.common.fitting import FitContext
 from gesturebench.common.motion.parts import PART_FEATURES, foot_contact, part_features
 from gesturebench.common.motion.resample import decimate
@@ -22,6 +22,7 @@ from gesturebench.common.seeds import seed_of, torch_generator
 from gesturebench.common.training import Losses, train
 
 STORE_FPS = 30
+LATENTS = "latents.npz"
 SCALE_SAMPLE = 64
 """Windows from which means and scales are taken."""
 
@@ -60,11 +61,19 @@ def fit_part_vae(config: Mapping[str, Any], context: FitContext) -> None:
         progress=context.progress,
     )
     save_weights(vae, context.out)
+    write_npz(context.out / LATENTS, **latent_statistics(vae.eval(), sample))
     write_json(context.out / "curve.json", curve)
     write_json(
         context.out / "quality.json",
         {"feature_variance": scale[0], "explained_at_end": 1 - curve[-1]["reconstruction"]},
     )
+
+
+@torch.no_grad()
+def latent_statistics(vae: PartVAE, x_BTF: Tensor) -> dict[str, np.ndarray]:
+    """Mean per channel (D,) and one scale of the posterior means over a sample of windows."""
+    z = vae.posterior(x_BTF)[0].flatten(0, 1)
+    return {"mean": z.mean(0).numpy(), "scale": (z - z.mean(0)).square().mean().sqrt().numpy()}
 
 
 def latent(mean: Tensor, log_variance: Tensor, config: CodecConfig, generator: torch.Generator) -> Tensor:
@@ -135,17 +144,32 @@ class PartCodecs:
     def __init__(self, config: CodecConfig, folders: Mapping[str, Path]):
         """`folders` holds the artifact of each part by the part's name."""
         self.config = config
-        self.vaes = {}
+        self._vaes: dict[str, PartVAE] = {}
+        self._statistics: dict[str, tuple[Tensor, Tensor]] = {}
         for part, features in PART_FEATURES.items():
-            self.vaes[part] = PartVAE(part_config(config, part), features).requires_grad_(False)
-            load_weights(self.vaes[part], folders[part])
+            self._vaes[part] = PartVAE(part_config(config, part), features).requires_grad_(False)
+            load_weights(self._vaes[part], folders[part])
+            with np.load(folders[part] / LATENTS) as stored:
+                self._statistics[part] = torch.from_numpy(stored["mean"]), torch.from_numpy(stored["scale"])
 
     @torch.no_grad()
+    def posterior(self, part: str, x_BTF: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance (B, K, D) of a part's latents, standardised where the codec says so."""
+        mean, log_variance = self._vaes[part].posterior(x_BTF)
+        if not self.config.standardise:
+            return mean, log_variance
+        centre, scale = self._statistics[part]
+        return (mean - centre) / scale, log_variance - 2 * scale.log()
+
     def encode(self, features: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
         """(B, T, F) per part -> (B, K, D) per part; the generator is drawn from in the order of the parts."""
-        return {part: latent(*vae.posterior(features[part]), self.config, generator) for part, vae in self.vaes.items()}
+        return {part: latent(*self.posterior(part, features[part]), self.config, generator) for part in PART_FEATURES}
 
     @torch.no_grad()
     def decode(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """(B, K, D) per part -> (B, K * chunk, F) per part."""
-        return {part: vae.decode(latents[part]) for part, vae in self.vaes.items()}
+        return {part: vae.decode(self._raw(part, latents[part])) for part, vae in self._vaes.items()}
+
+    def _raw(self, part: str, z: Tensor) -> Tensor:
+        centre, scale = self._statistics[part]
+        return z * scale + centre if self.config.standardise else z

@@ -20,17 +20,17 @@ class Window:
 
 
 class RandomWindows:
-    """Draws windows of `length` frames uniformly from all that fit into the clips of a split."""
+    """Draws windows of `length` frames uniformly from all that start at a multiple of `step` and fit into a clip."""
 
-    def __init__(self, store: ClipStore, split: str, length: int):
-        self.length = length
+    def __init__(self, store: ClipStore, split: str, length: int, step: int = 1):
+        self.length, self.step = length, step
         self._ids = [clip for clip in store.split(split) if store.n_frames(clip) >= length]
         if not self._ids:
             raise InputError(
                 f"split {split!r}: no clip has {length} frames ({length / 30:.1f} s)",
                 remedy="use longer clips or a smaller window",
             )
-        self._ends = list(accumulate(store.n_frames(clip) - length + 1 for clip in self._ids))
+        self._ends = list(accumulate((store.n_frames(clip) - length) // step + 1 for clip in self._ids))
 
     def draw(self, count: int, generator: torch.Generator) -> list[Window]:
         places = torch.randint(self._ends[-1], (count,), generator=generator).tolist()
@@ -38,7 +38,8 @@ class RandomWindows:
 
     def _at(self, place: int) -> Window:
         index = bisect_right(self._ends, place)
-        return Window(self._ids[index], place - (self._ends[index - 1] if index else 0), self.length)
+        first = self._ends[index - 1] if index else 0
+        return Window(self._ids[index], (place - first) * self.step, self.length)
 
 
 def laid_out(store: ClipStore, split: str, length: int, stride: int) -> list[Window]:

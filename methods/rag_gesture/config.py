@@ -107,6 +107,7 @@ def _codec(width: int, steps: int, batch: int, frames: int) -> CodecConfig:
         vae=vae,
         frames=frames,
         posterior="mean",
+        standardise=True,
         velocity=0.5,
         acceleration=0.1,
         training=Training(steps=steps, batch=batch, lr=3e-3),
@@ -127,9 +128,9 @@ PRESETS: dict[str, RagGestureConfig] = {
     ),
     "demo": RagGestureConfig(
         codec=_codec(width=64, steps=250, batch=8, frames=150),
-        denoiser=_small_denoiser(width=64, layers=3),
+        denoiser=_small_denoiser(width=64, layers=2),
         conditions=ConditionConfig(),
-        training=Training(steps=500, batch=16, lr=2e-3),
+        training=Training(steps=600, batch=16, lr=2e-3),
     ),
     "paper": RagGestureConfig(
         codec=CodecConfig(

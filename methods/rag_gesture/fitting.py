@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from gesturebench.common.checkpoint import save_weights
-from gesturebench.common.codecs.part_codec import PartCodecs, PartWindows
+from gesturebench.common.codecs.latent_windows import LatentWindows
+from gesturebench.common.codecs.part_codec import PartCodecs
 from gesturebench.common.diffusion.schedule import add_noise, scaled_linear_betas
 from gesturebench.common.files import write_json
 from gesturebench.common.fitting import FitContext
@@ -36,7 +37,7 @@ def fit_denoiser(values: Mapping[str, Any], context: FitContext) -> None:
     """
     config = RagGestureConfig.parse(dict(values), "rag_gesture")
     codecs = PartCodecs(config.codec, {part: context.upstream[f"vae_{part}"] for part in PART_NAMES})
-    windows = PartWindows(context.store, "train", config.codec)
+    windows = LatentWindows(context.store, "train", codecs)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(context.seed)
         denoiser, layout = build_denoiser(config)
@@ -45,9 +46,7 @@ def fit_denoiser(values: Mapping[str, Any], context: FitContext) -> None:
     def losses_of(generator: torch.Generator) -> Losses:
         drawn = windows.draw(config.training.batch, generator)
         told = conditions.stored(context.store, drawn, config.conditions)
-        features = [windows.features(window) for window in drawn]
-        latents = codecs.encode({part: torch.stack([f[part] for f in features]) for part in PART_NAMES}, generator)
-        x0 = layout.join([latents[part] for part in PART_NAMES])
+        x0 = layout.join(windows.latents(drawn, generator))
         return denoising_losses(denoiser, layout, x0, told, alpha_bar, config.denoiser.drop, generator)
 
     axes = ("denoiser", context.seed)

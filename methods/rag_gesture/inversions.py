@@ -18,7 +18,7 @@ from gesturebench.methods.rag_gesture.sampler import LatentSampler
 
 KEPT = 256
 """Windows kept in memory; the least recently used one goes first."""
-BATCH = 8
+BATCH = 16
 
 
 class Inversions:

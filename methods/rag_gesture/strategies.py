@@ -105,11 +105,11 @@ def text_similarity(q: np.ndarray, d: np.ndarray) -> float:
 
 
 def _random(query: Excerpt, database: Database, config: RetrievalConfig, seed: int) -> list[Hit]:
-    """Control: the places of `discourse`, filled with a random stretch of a random training window."""
+    """Control: the places of `discourse`, filled with random stretches of one random training window."""
     rng = numpy_generator("random retrieval", seed, query.window.clip_id, query.window.start)
+    entry = database.entries[int(rng.integers(len(database)))]
     hits = []
     for relation in query.relations:
-        entry = database.entries[int(rng.integers(len(database)))]
         length = relation.connective_end_s - relation.connective_start_s
         start = float(rng.uniform(0, entry.duration_s - length))
         hits.append(Hit(entry.window, (start, start + length), _moment(relation), "random", 0.0))
@@ -117,26 +117,20 @@ def _random(query: Excerpt, database: Database, config: RetrievalConfig, seed: i
 
 
 def _positions(query: Excerpt, database: Database, config: RetrievalConfig, seed: int) -> list[Hit]:
-    """Control with leaked timing: where a gesture truly happens (oracle), a random gesture of the same speaker,
-    whatever it means.
+    """Control with leaked timing: where a gesture truly happens (oracle), random gestures of one window of the same
+    speaker, whatever they mean.
     """
     rng = numpy_generator("true positions", seed, query.window.clip_id, query.window.start)
-    gestured = [e for e in database.entries if e.events and e.speaker == query.speaker] or [
-        e for e in database.entries if e.events
-    ]
+    gestured = [e for e in database.entries if e.events]
+    same = [e for e in gestured if e.speaker == query.speaker] or gestured
+    if not same:
+        return []
+    entry = same[int(rng.integers(len(same)))]
     hits = []
-    for event in query.events if gestured else ():
-        entry = gestured[int(rng.integers(len(gestured)))]
+    for event in query.events:
         other = entry.events[int(rng.integers(len(entry.events)))]
-        hits.append(
-            Hit(
-                entry.window,
-                (other.word_start_s, other.word_end_s),
-                (event.word_start_s, event.word_end_s),
-                "true position",
-                0.0,
-            )
-        )
+        source, moment = (other.word_start_s, other.word_end_s), (event.word_start_s, event.word_end_s)
+        hits.append(Hit(entry.window, source, moment, "true position", 0.0))
     return hits
 
 

@@ -41,7 +41,7 @@ class StandinPreset(Config):
 
 PRESETS: dict[str, StandinPreset] = {
     "tiny": StandinPreset(speakers=4, clips=8, sentences=6, test_share=0.5),
-    "demo": StandinPreset(speakers=8, clips=24, sentences=8),
+    "demo": StandinPreset(speakers=8, clips=24, sentences=8, test_share=1 / 12),
 }
 
 
