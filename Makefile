@@ -27,10 +27,12 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing the pinned packages into $(VENV); this takes a minute or two."
 	$(PIP) --editable '.[standin]'
 	touch $@
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing the pinned packages and the test tools into $(VENV); this takes a minute or two."
 	$(PIP) --editable '.[standin,body,test]'
 	touch $@ $(VENV)/demo.stamp
 

@@ -62,28 +62,55 @@ def load_grid(name_or_path: str) -> Grid:
     import yaml
 
     path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml"):
+    if name_or_path in grid_names():
         path = GRIDS / f"{name_or_path}.yaml"
+    elif path.suffix not in (".yaml", ".yml") and path.name == name_or_path:
+        raise unknown_name("grid", name_or_path, grid_names())
     if not path.is_file():
-        if path.parent == GRIDS:
-            raise unknown_name("grid", name_or_path, grid_names())
-        raise InputError(f"{path}: no such grid file", expected=f"a YAML file or one of {', '.join(grid_names())}")
+        raise InputError(
+            f"{path}: no such grid file",
+            expected=f"a YAML file or one of {', '.join(grid_names())}",
+            remedy="correct the path",
+        )
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _strict_loader())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+        raise InputError(
+            f"{path}: not valid YAML ({' '.join(str(error).split())})", remedy="correct the file"
+        ) from error
     if not isinstance(values, dict):
         raise InputError(
-            f"{path}: holds {type(values).__name__}", expected="a mapping with title, data, protocol and rows"
+            f"{path}: holds {'nothing' if values is None else type(values).__name__}",
+            expected="a mapping with title, data, protocol and rows",
+            remedy="see `gesturebench run --help` for the built-in grids",
         )
     return checked(Grid.parse(_without_nested_faults(values, path), path.name), path.name)
 
 
+def _strict_loader() -> type:
+    """YAML in which a key that stands twice is an error; the standard loader keeps the last in silence."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node, deep=False):
+            keys = [key.value for key, _ in node.value]
+            for key, _ in node.value:
+                if keys.count(key.value) > 1:
+                    raise yaml.MarkedYAMLError(problem=f"key {key.value!r} stands twice", problem_mark=key.start_mark)
+            return super().construct_mapping(node, deep)
+
+    return Loader
+
+
 def _without_nested_faults(values: dict[str, Any], path: Path) -> dict[str, Any]:
     """Parse rows one by one first, so that a fault names the row and near matches of its keys."""
-    for number, row in enumerate(values.get("rows") or ()):
-        if isinstance(row, dict):
-            Row.parse(row, f"{path.name} row {number + 1}")
+    rows = values.get("rows", [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InputError(
+            f"{path.name}: rows is {rows!r}", expected="a list of mappings with label and method", remedy="correct it"
+        )
+    for number, row in enumerate(rows, start=1):
+        Row.parse(row, f"{path.name} row {number}")
     return values
 
 
@@ -91,14 +118,24 @@ def checked(grid: Grid, where: str) -> Grid:
     """The grid, if labels are unique and neither rows nor seeds are empty or repeated."""
     labels = [row.label for row in grid.rows]
     if not labels:
-        raise InputError(f"{where}: no rows", expected="at least one row")
+        raise InputError(f"{where}: no rows", expected="at least one row", remedy="add a label and a method")
+    if grid.metrics is not None and (not grid.metrics or len(set(grid.metrics)) < len(grid.metrics)):
+        raise InputError(
+            f"{where}: metrics is {list(grid.metrics)}",
+            expected="one or more different metrics",
+            remedy="leave the key out for all of the protocol's",
+        )
     for label in labels:
+        if not label.strip():
+            raise InputError(f"{where}: row {labels.index(label) + 1} has no label", remedy="give it a name")
         if labels.count(label) > 1:
             raise InputError(f"{where}: two rows are labelled {label!r}", expected="unique labels", remedy="rename one")
     for row in grid.rows:
         seeds = grid.seeds_of(row)
         if not seeds or len(set(seeds)) < len(seeds):
             raise InputError(
-                f"{where}: row {row.label!r} has seeds {list(seeds)}", expected="one or more different whole numbers"
+                f"{where}: row {row.label!r} has seeds {list(seeds)}",
+                expected="one or more different whole numbers",
+                remedy="correct them",
             )
     return grid

@@ -62,8 +62,7 @@ def make_plan(grid: Grid, source: StandinSource | FolderSource) -> Plan:
     )
     wanted = [step for cell in cells for score in cell.evaluate.values() for step in score.with_inputs()]
     encoders = {metric: scorer.encoder for metric, scorer in scorers.items() if scorer.encoder is not None}
-    is_standin = isinstance(source, StandinSource)
-    return Plan(grid, protocol, is_standin, data[-1], encoders, cells, unique([*data, *wanted]))
+    return Plan(grid, protocol, source.is_standin, data[-1], encoders, cells, unique([*data, *wanted]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ class StandinSource:
     preset: str
     seed: int = 0
     has_truth: bool = True
+    is_standin: bool = True
 
     def steps(self, store_version: str) -> tuple[Step, ...]:
         from gesturebench.common.corpus.standin.presets import GENERATOR_VERSION, PRESETS
@@ -37,6 +38,7 @@ class FolderSource:
     fingerprint: str
     body: Path | None = None
     has_truth: bool = False
+    is_standin: bool = False
 
     def steps(self, store_version: str) -> tuple[Step, ...]:
         place = {"root": str(self.root.resolve()), "body": str(self.body.resolve()) if self.body else None}
@@ -60,7 +62,9 @@ def find_source(data: str, body: str | None, runs: Path, seed: int = 0) -> Stand
 
     file = _body_file(body)
     identity = fingerprint(root, body=file, cache=runs / "fingerprints.json")
-    return FolderSource(root, identity, file, has_truth=(Beat2Folder(root).root / "truth").is_dir())
+    folder = Beat2Folder(root)
+    has_truth = (folder.root / "truth").is_dir()
+    return FolderSource(root, identity, file, has_truth, is_standin=has_truth or folder.is_standin)
 
 
 def _body_file(body: str | None) -> Path | None:

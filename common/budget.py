@@ -2,15 +2,17 @@
 machines too.
 """
 
+from pydantic import Field
+
 from gesturebench.common.config import Config
 
 
 class Training(Config):
     """`steps` of `batch` windows, Adam at `lr`, cosine decay to `lr * final_lr`, a checkpoint every `save_every`."""
 
-    steps: int = 400
-    batch: int = 32
-    lr: float = 1e-3
-    final_lr: float = 0.05
-    clip_norm: float | None = 1.0
-    save_every: int = 100
+    steps: int = Field(400, ge=0)
+    batch: int = Field(32, ge=1)
+    lr: float = Field(1e-3, gt=0)
+    final_lr: float = Field(0.05, ge=0)
+    clip_norm: float | None = Field(1.0, gt=0)
+    save_every: int = Field(100, ge=1)

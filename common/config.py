@@ -1,5 +1,6 @@
 """Typed configuration: owned by the thing it builds, defaults in one place, unknown keys refused with near matches."""
 
+import re
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -59,6 +60,11 @@ def _first_fault(cls: type[BaseModel], error: ValidationError, where: str) -> In
             if isinstance(annotation, type) and issubclass(annotation, BaseModel):
                 owner = annotation
         return unknown_name(f"key of {'.'.join([where, *path[:-1]])}", path[-1], owner.model_fields)
-    return InputError(
-        f"{'.'.join([where, *path])} = {fault.get('input')!r}: {fault['msg'].lower()}", remedy="correct the value"
-    )
+    name, value = ".".join([where, *path]), fault.get("input")
+    if fault["type"] == "missing":
+        return InputError(f"{where}: no key {'.'.join(path)!r}", expected="this key", remedy="add it")
+    if fault["type"] == "literal_error" and isinstance(value, str):
+        return unknown_name(f"value of {name}", value, re.findall("'([^']*)'", fault["ctx"]["expected"]))
+    expectation = "a mapping" if fault["type"] in ("model_type", "dict_type") else None
+    message = fault["msg"].lower().removeprefix("input should be ")
+    return InputError(f"{name} = {value!r}", expected=expectation or message, remedy="correct the value")

@@ -35,7 +35,8 @@ def run_plan(plan: Plan, runs: Path, workers: int, name: str) -> int:
         labels = {step.key: f"{step.kind} {step.label}" for step in plan.steps}
         first, failure = next(iter(outcome.failed.items()))
         more = f" (and {len(outcome.failed) - 1} more)" if len(outcome.failed) > 1 else ""
-        blocked = f"; {len(outcome.blocked)} steps wait for it" if outcome.blocked else ""
+        waiting = len(outcome.blocked)
+        blocked = f"; {waiting} {'step waits' if waiting == 1 else 'steps wait'} for it" if waiting else ""
         screen.print(f"error: {labels[first]}: {failure}{more}{blocked}", markup=False, soft_wrap=True)
     else:
         console().print(f"All {len(plan.steps)} steps are done: gesturebench table {name}", markup=False)

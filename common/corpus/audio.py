@@ -31,7 +31,7 @@ def read_header(path: Path) -> WaveHeader:
     """The header of a sound file; one that is missing, broken, empty or cut short is an `InputError`."""
     import soundfile
 
-    if not path.exists():
+    if not path.is_file():
         raise InputError(f"{path}: no such sound file", remedy="copy the recording there or leave the clip out")
     try:
         info = soundfile.info(path)

@@ -10,8 +10,9 @@ from math import ceil
 from pathlib import Path
 
 from gesturebench.common.corpus import annotations, audio
-from gesturebench.common.corpus.clip import SAMPLE_RATE, Clip, Motion, Speech, TruthEvent
+from gesturebench.common.corpus.clip import SAMPLE_RATE, Clip, Motion, Speech, TruthEvent, Word
 from gesturebench.common.errors import InputError, unknown_name
+from gesturebench.common.files import read_json
 from gesturebench.common.motion.export import load_motion
 
 FPS = 30
@@ -20,6 +21,8 @@ EMOTIONS = ("neutral", "happiness", "anger", "sadness", "contempt", "surprise", 
 _EMOTION_STARTS = (1, 65, 73, 81, 87, 95, 103, 111)
 _FOLDER = "beat_english_v2.0.0"
 _MOTION = "smplxflame_30"
+MANIFEST = "manifest.json"
+SPLIT_TABLE = "train_test_split.csv"
 _ABSENT_SPEAKERS = (8, 14, 19, 26, 29)
 _ID = re.compile(r"(\d+)_([^_]+)_([0-7])_(\d+)_(\d+)")
 ANNOTATIONS = {
@@ -30,6 +33,8 @@ ANNOTATIONS = {
     "truth": "truth/{id}.json",
 }
 """Where each annotation of a clip lies, below the corpus folder."""
+Words = tuple[tuple[Word, ...], tuple[Word, ...]]
+"""Words and phones of a recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +135,18 @@ class Beat2Folder:
         return found
 
     @property
+    def is_standin(self) -> bool:
+        """Whether the folder says of itself that the stand-in generator made it."""
+        manifest = self.root / MANIFEST
+        return manifest.exists() and "generator_version" in read_json(manifest)
+
+    @property
     def has_split(self) -> bool:
         return self._csv.exists()
 
     @property
     def _csv(self) -> Path:
-        return self.root / "train_test_split.csv"
+        return self.root / SPLIT_TABLE
 
     @cached_property
     def splits(self) -> dict[str, str]:
@@ -146,8 +157,16 @@ class Beat2Folder:
                 expected="header id,type and a row per clip",
                 remedy="copy it from the corpus",
             )
-        with open(self._csv, encoding="utf-8-sig", newline="") as file:
-            return self._checked_splits(list(csv.DictReader(file)))
+        try:
+            with open(self._csv, encoding="utf-8-sig", newline="") as file:
+                rows = list(csv.DictReader(file))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise InputError(
+                f"{self._csv}: not a csv file ({error})",
+                expected="header id,type and a row per clip",
+                remedy="copy it from the corpus again",
+            ) from error
+        return self._checked_splits(rows)
 
     def _checked_splits(self, rows: list[dict[str, str]]) -> dict[str, str]:
         present, splits = set(self.ids()), {}
@@ -156,7 +175,9 @@ class Beat2Folder:
             where = f"{self._csv}: line {line}"
             if clip_id is None or kind not in SPLITS:
                 raise InputError(
-                    f"{where}: id {clip_id!r}, type {kind!r}", expected=f"columns id,type with type {', '.join(SPLITS)}"
+                    f"{where}: id {clip_id!r}, type {kind!r}",
+                    expected=f"header id,type and types {', '.join(SPLITS)}",
+                    remedy="correct the line",
                 )
             if clip_id in splits:
                 raise InputError(
@@ -198,7 +219,7 @@ class Beat2Folder:
             raise InputError(
                 f"{self._wave(clip_id)}: {len(wave)} samples are shorter than one frame", remedy="leave the clip out"
             )
-        words, phones = self._words(clip_id)
+        words, phones = self._words(clip_id, samples / SAMPLE_RATE)
         speech = Speech(
             clip_id, wave[:samples], name.speaker, name.emotion, words, phones,
             relations=self._annotation("relations", clip_id, annotations.read_relations),
@@ -213,7 +234,7 @@ class Beat2Folder:
     def files(self, clip_id: str) -> list[Path]:
         """The files of a clip that `read` opens and that are there."""
         paths = [self._motion(clip_id), self._wave(clip_id), *(self._path(name, clip_id) for name in ANNOTATIONS)]
-        return [path for path in paths if path.exists()]
+        return [path for path in paths if path.is_file()]
 
     def _motion(self, clip_id: str) -> Path:
         return self.root / _MOTION / f"{clip_id}.npz"
@@ -224,8 +245,9 @@ class Beat2Folder:
     def _path(self, annotation: str, clip_id: str) -> Path:
         return self.root / ANNOTATIONS[annotation].format(id=clip_id)
 
-    def _words(self, clip_id: str):
-        return self._annotation("words", clip_id, annotations.read_textgrid)[:2] or ((), ())
+    def _words(self, clip_id: str, duration_s: float) -> Words:
+        wave = self._wave(clip_id)
+        return self._annotation("words", clip_id, lambda path: aligned_words(path, wave, duration_s)) or ((), ())
 
     def _annotation(self, name: str, clip_id: str, read):
         path = self._path(name, clip_id)
@@ -253,16 +275,22 @@ def chosen_split(splits: dict[str, str], name: str, source: object) -> tuple[str
     return chosen
 
 
+def aligned_words(textgrid: Path, wav: Path, duration_s: float) -> Words:
+    """Words and phones of a TextGrid; one that ends more than a second before the audio is of another recording, or
+    cut short."""
+    words, phones, end_s = annotations.read_textgrid(textgrid)
+    if end_s < duration_s - 1:
+        raise InputError(
+            f"{textgrid}: ends at {end_s:.2f} s, the audio {wav} at {duration_s:.2f} s",
+            expected="a TextGrid as long as the audio",
+            remedy="align the whole recording or leave the TextGrid out",
+        )
+    return words, phones
+
+
 def read_speech(wav: Path, textgrid: Path | None = None, *, speaker: int, clip_id: str | None = None) -> Speech:
     """Speech from a sound file of any rate and length, with words if a TextGrid is given; `speaker` as in BEAT2."""
     dense_speaker(speaker)
     wave = audio.read_audio(wav)
-    words, phones, end_s = annotations.read_textgrid(textgrid) if textgrid else ((), (), None)
-    duration_s = len(wave) / SAMPLE_RATE
-    if end_s is not None and end_s < duration_s - 1:
-        raise InputError(
-            f"{textgrid}: ends at {end_s:.2f} s, the audio {wav} at {duration_s:.2f} s",
-            expected="a TextGrid as long as the audio",
-            remedy="align the whole recording or leave --textgrid out",
-        )
+    words, phones = aligned_words(textgrid, wav, len(wave) / SAMPLE_RATE) if textgrid else ((), ())
     return Speech(clip_id or Path(wav).stem, wave, speaker, words=words, phones=phones)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gesturebench.common.corpus.beat2 import FPS, Beat2Folder, Recording, body_model_path
 from gesturebench.common.corpus.clip import BETA_DIM, Speech
-from gesturebench.common.corpus.fingerprint import MANIFEST, MEAN_SPEED, fingerprint
+from gesturebench.common.corpus.fingerprint import MEAN_SPEED, fingerprint
 from gesturebench.common.corpus.store import (
     ANNOTATION_TYPES,
     INDEX,
@@ -21,7 +21,7 @@ from gesturebench.common.corpus.store import (
 )
 from gesturebench.common.errors import InputError
 from gesturebench.common.features.registry import FEATURES, Feature
-from gesturebench.common.files import explained, read_json, write_json, writing
+from gesturebench.common.files import explained, write_json, writing
 from gesturebench.common.motion.kinematics import JointModel
 from gesturebench.common.motion.skeleton import N_JOINTS
 from gesturebench.common.motion.speed import mean_joint_speed
@@ -137,7 +137,7 @@ def _header(folder: Beat2Folder, rows: list[dict[str, Any]], identity: str) -> d
         "version": store_version(),
         "source": str(folder.root),
         "fingerprint": identity,
-        "is_standin": has_truth or _is_generated(folder.root / MANIFEST),
+        "is_standin": has_truth or folder.is_standin,
         "has_truth": has_truth,
         "n_clips": len(rows),
         "n_frames": frames,
@@ -148,11 +148,6 @@ def _header(folder: Beat2Folder, rows: list[dict[str, Any]], identity: str) -> d
         "dropped_frames": sum(row["dropped_frames"] for row in rows),
         "dropped_s": round(sum(row["dropped_s"] for row in rows), 4),
     }
-
-
-def _is_generated(manifest: Path) -> bool:
-    """Whether the folder says of itself that the stand-in generator made it."""
-    return manifest.exists() and "generator_version" in read_json(manifest)
 
 
 def _read_mean_speed(path: Path) -> np.ndarray:

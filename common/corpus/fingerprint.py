@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from gesturebench.common.corpus.beat2 import Beat2Folder, body_model_path
+from gesturebench.common.corpus.beat2 import MANIFEST, Beat2Folder, body_model_path
 from gesturebench.common.files import read_json, sha256_file, sha256_json, write_json
 
 MEAN_SPEED = "weights/mean_vel_smplxflame_30.npy"
-MANIFEST = "manifest.json"
 
 
 def fingerprint(root: Path, *, body: Path | None = None, cache: Path | None = None) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gesturebench.common.corpus.beat2 import FPS, chosen_split
+from gesturebench.common.corpus.beat2 import FPS, SPLIT_TABLE, chosen_split
 from gesturebench.common.corpus.clip import (
     BETA_DIM,
     EXPRESSION_DIM,
@@ -102,7 +102,9 @@ class ClipStore:
 
     def split(self, name: str) -> tuple[str, ...]:
         """Clip ids of `train`, `val`, `test` or `additional`, in the order of the corpus."""
-        return chosen_split({i: self._rows[i]["split"] for i in self._split_order}, name, self.info["source"])
+        return chosen_split(
+            {i: self._rows[i]["split"] for i in self._split_order}, name, Path(self.info["source"]) / SPLIT_TABLE
+        )
 
     def n_frames(self, clip_id: str) -> int:
         return self._row(clip_id)["n_frames"]

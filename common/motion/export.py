@@ -34,16 +34,20 @@ def load_motion(path: Path) -> Motion:
             raise InputError(
                 f"{path}: {key} has shape {arrays[key].shape}", expected="one row per frame", remedy=_REMEDY
             )
-    fps = float(arrays["mocap_frame_rate"].ravel()[0])
+    rate = arrays["mocap_frame_rate"]
+    if rate.size != 1 or rate.dtype.kind not in "fiu":
+        raise InputError(f"{path}: mocap_frame_rate is {rate.tolist()!r}", expected="one number", remedy=_REMEDY)
     betas = _single_shape(path, arrays["betas"])
     return Motion(
-        *(_float32(path, key, arrays[key]) for key in _KEYS[:3]), _float32(path, "betas", betas), fps
+        *(_float32(path, key, arrays[key]) for key in _KEYS[:3]), _float32(path, "betas", betas), float(rate.item())
     ).checked(path)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    if not path.exists():
-        raise InputError(f"{path}: no such motion file", expected="an npz in BEAT2's layout")
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such motion file", expected="an npz in BEAT2's layout", remedy="copy the motion there"
+        )
     try:
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):

@@ -4,6 +4,9 @@ A joint regressor is linear, so J(betas, expression) = J0 + Jdirs [betas; expres
 file; pose correctives move vertices, never joints. (Loper et al. 2015, eq. 10; Pavlakos et al. 2019.)
 """
 
+import pickle
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +16,17 @@ from gesturebench.common.corpus.clip import BETA_DIM, EXPRESSION_DIM, Motion
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import write_npz
 from gesturebench.common.motion.skeleton import HANDS, N_JOINTS, PARENTS, pose_channels
+
+_UNREADABLE = (
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    OSError,
+    zipfile.BadZipFile,
+    zlib.error,
+    pickle.UnpicklingError,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +61,12 @@ class JointModel:
             raise InputError(
                 f"{path}: no body model there", remedy="pass --body SMPLX_NEUTRAL_2020.npz or --body standin"
             ) from error
-        except (KeyError, ValueError, OSError) as error:
-            raise InputError(f"{path}: not an SMPL-X model ({error})", expected="SMPLX_NEUTRAL_2020.npz") from error
+        except _UNREADABLE as error:
+            raise InputError(
+                f"{path}: not an SMPL-X model ({error})",
+                expected="SMPLX_NEUTRAL_2020.npz",
+                remedy="pass that file as --body, or --body standin",
+            ) from error
         if rest.shape != (N_JOINTS, 3) or tuple(parents[1:]) != PARENTS[1:]:
             raise InputError(
                 f"{path}: {len(rest)} joints",

@@ -20,10 +20,10 @@ FRAMES = 6
 
 
 class Store:
-    """As much of a clip store as generation reads: ten clips without annotations."""
+    """As much of a clip store as generation reads: one batch and two clips more, without annotations."""
 
     path, fingerprint, is_standin = Path("store"), "f", False
-    clips = tuple(f"1_ada_0_{i}_{i}" for i in range(10))
+    clips = tuple(f"1_ada_0_{i}_{i}" for i in range(steps.BATCH + 2))
 
     def split(self, name: str) -> tuple[str, ...]:
         return self.clips
@@ -78,7 +78,7 @@ def job(tmp_path: Path) -> Job:
 
 
 def test_a_killed_generation_goes_on_with_the_next_batch(tmp_path, counting, monkeypatch):
-    monkeypatch.setattr(counting, "stops_after", 8)
+    monkeypatch.setattr(counting, "stops_after", steps.BATCH)
     with pytest.raises(KeyboardInterrupt):
         steps.execute(job(tmp_path), silent)
     assert not (tmp_path / "out" / "record.json").exists()
