@@ -14,7 +14,7 @@ from gesturebench.benchmarks.step import Step, urgency
 from gesturebench.benchmarks.view import View
 from gesturebench.benchmarks.worker import Execute
 from gesturebench.common.errors import InputError
-from gesturebench.common.files import publish, write_json
+from gesturebench.common.files import explained, publish, write_json
 
 _POLL_S = 0.5
 
@@ -47,17 +47,10 @@ def missing_steps(steps: tuple[Step, ...], store: RunStore) -> tuple[Step, ...]:
 
 def check_writable(runs: Path) -> None:
     """Refuse a runs folder that cannot be written before anything is run."""
-    probe = runs / ".writable"
-    try:
+    with explained(runs):
         runs.mkdir(parents=True, exist_ok=True)
-        probe.write_text("")
-        probe.unlink()
-    except OSError as error:
-        raise InputError(
-            f"{runs}: cannot be written ({error.strerror})",
-            expected="a folder you may write to",
-            remedy="choose another --runs",
-        ) from error
+        (runs / ".writable").write_text("")
+        (runs / ".writable").unlink()
 
 
 class Runner:

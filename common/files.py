@@ -27,6 +27,8 @@ def writing(path: Path) -> Iterator[Path]:
     'whole'
     """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder", expected="the name of a file", remedy="choose another name")
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -63,13 +65,39 @@ def explained(path: Path) -> Iterator[None]:
             raise InputError(
                 f"{path}: the disk is full", remedy="free some space and run the command again; finished work is kept"
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        if error.errno in _REFUSALS and _concerns(error, path):
             raise InputError(
                 f"{path}: cannot be written ({error.strerror})",
                 expected="a folder you may write to",
                 remedy="choose another --out or --runs",
             ) from error
         raise
+
+
+_REFUSALS = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOENT, errno.ENAMETOOLONG,
+)  # fmt: skip
+
+
+def _concerns(error: OSError, path: Path) -> bool:
+    """Whether the refusal is about `path`, its surroundings or a folder above it, not about a file that was read
+    meanwhile."""
+    if error.filename is None:
+        return True
+    refused = Path(os.fsdecode(error.filename)).absolute()
+    home = path.absolute().parent
+    return refused.is_relative_to(home) or home.is_relative_to(refused)
+
+
+def check_output(path: Path) -> None:
+    """Refuse a file that could not be written, before the work for it is done."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder", expected="the name of a file", remedy="add one to --out")
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+        probe.touch()
+        probe.unlink()
 
 
 def _flush(path: Path) -> None:

@@ -32,7 +32,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        app(args=arguments)
+        sys.exit(app(args=arguments, standalone_mode=False))
     except InputError as error:
         _end(settings, error, f"error: {error}", error.exit_code)
     except Interrupted as error:
@@ -40,6 +40,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(1)
     except Exception as error:
+        if hasattr(error, "format_message"):  # the command line library's own; their base class has no public name
+            _end_usage(settings, error)
         _end(settings, error, f"error: {type(error).__name__}: {_line(error)} (run with --debug for the traceback)", 1)
 
 
@@ -55,6 +57,20 @@ def _end(settings: Settings, error: BaseException, line: str, exit_code: int) ->
         traceback.print_exception(error)
     print(line, file=sys.stderr)
     sys.exit(exit_code)
+
+
+def _end_usage(settings: Settings, error: Exception) -> NoReturn:
+    """A word of the command line that is not understood; no words at all are answered with the help."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(context.get_help())
+        sys.exit(2)
+    path = context.command_path if context else "gesturebench"
+    _end(settings, error, f"error: {_sentence(error)}; see {path} --help", 2)
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(error.format_message().split()).rstrip(".")
 
 
 def _line(error: Exception) -> str:

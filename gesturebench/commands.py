@@ -74,12 +74,16 @@ def show_status(plan: Plan, runs: Path) -> None:
 
 
 def show_table(plans: list[Plan], runs: Path, format: str | None, out: Path | None, mix_protocols: bool) -> None:
-    from gesturebench.common.files import writing
+    from gesturebench.common.files import check_output, writing
     from gesturebench.results.render import SUFFIXES, render, to_rich
     from gesturebench.results.table import build_table
 
+    if out is not None:
+        check_output(out)
+        if format is None and out.suffix not in SUFFIXES:
+            raise unknown_name("ending of --out", out.suffix, SUFFIXES)
     table = build_table(plans, RunStore(runs), mix_protocols=mix_protocols)
-    format = format or (SUFFIXES.get(out.suffix, "terminal") if out else "terminal")
+    format = format or (SUFFIXES[out.suffix] if out else "terminal")
     if out is not None:
         text = render(table, format)
         with writing(out) as part:
@@ -93,8 +97,10 @@ def show_table(plans: list[Plan], runs: Path, format: str | None, out: Path | No
 
 
 def make_report(plan: Plan, runs: Path, name: str, out: Path) -> None:
+    from gesturebench.common.files import check_output
     from gesturebench.results.report import write_report
 
+    check_output(out)
     with progress_bar("report") as progress:
         write_report(plan, RunStore(runs), out, f"gesturebench run {name}", progress)
     console().print(f"Report: {out}", markup=False, soft_wrap=True)

@@ -6,7 +6,7 @@ from gesturebench.benchmarks.grid import Row
 from gesturebench.benchmarks.plan import Cell, Plan, row_config
 from gesturebench.benchmarks.state import RunStore
 from gesturebench.common.errors import InputError
-from gesturebench.common.files import explained
+from gesturebench.common.files import check_output
 from gesturebench.console import console, progress_bar
 
 
@@ -20,10 +20,7 @@ def generate_file(
 
     cell = choose_cell(plan, method, row, seed)
     artifacts = _artifacts(cell, RunStore(runs), f"gesturebench run {grid_name}")
-    with explained(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.with_name(f".{out.name}.probe").touch()
-        out.with_name(f".{out.name}.probe").unlink()
+    check_output(out)
     speech = read_speech(audio, textgrid, speaker=speaker)
     motion = _sample(plan, cell, artifacts, speech, seed)
     save_motion(out, motion)
@@ -48,7 +45,11 @@ def choose_cell(plan: Plan, method: str, label: str | None, seed: int) -> Cell:
     row = plan.grid.row(label) if label else _competing_row(plan, method)
     cells = plan.cells_of(row.label)
     if row.method != method:
-        raise InputError(f"row {row.label!r} is of method {row.method!r}", expected=f"a row of {method!r}")
+        raise InputError(
+            f"row {row.label!r} is of method {row.method!r}",
+            expected=f"a row of {method!r}",
+            remedy="choose another --row",
+        )
     if cells[0].query == "oracle":
         raise InputError(
             f"row {row.label!r} reads the truth of its clips, which a sound file does not have",

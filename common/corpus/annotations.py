@@ -27,6 +27,8 @@ def read_textgrid(path: Path) -> tuple[tuple[Word, ...], tuple[Word, ...], float
     from praatio import textgrid
     from praatio.data_classes.interval_tier import IntervalTier
 
+    if not path.is_file():
+        raise InputError(f"{path}: no such file", expected="a TextGrid", remedy="correct the path")
     try:
         grid = textgrid.openTextgrid(str(path), False, reportingMode="silence", duplicateNamesMode="rename")
     except Exception as error:  # praatio's errors have no common base: ValueError, IndexError, AssertionError ...

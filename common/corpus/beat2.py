@@ -292,5 +292,11 @@ def read_speech(wav: Path, textgrid: Path | None = None, *, speaker: int, clip_i
     """Speech from a sound file of any rate and length, with words if a TextGrid is given; `speaker` as in BEAT2."""
     dense_speaker(speaker)
     wave = audio.read_audio(wav)
+    if clip_length(len(wave), len(wave))[0] == 0:
+        raise InputError(
+            f"{wav}: {len(wave)} samples are shorter than one frame",
+            expected="a thirtieth of a second or more",
+            remedy="choose a longer recording",
+        )
     words, phones = aligned_words(textgrid, wav, len(wave) / SAMPLE_RATE) if textgrid else ((), ())
     return Speech(clip_id or Path(wav).stem, wave, speaker, words=words, phones=phones)

@@ -23,6 +23,7 @@ _UNREADABLE = (
     TypeError,
     ValueError,
     OSError,
+    EOFError,
     zipfile.BadZipFile,
     zlib.error,
     pickle.UnpicklingError,

@@ -23,7 +23,7 @@ class Store:
     """As much of a clip store as generation reads: one batch and two clips more, without annotations."""
 
     path, fingerprint, is_standin = Path("store"), "f", False
-    clips = tuple(f"1_ada_0_{i}_{i}" for i in range(steps.BATCH + 2))
+    clips = tuple(f"1_ada_0_{i}_{i}" for i in range(10, 12 + steps.BATCH))
 
     def split(self, name: str) -> tuple[str, ...]:
         return self.clips
@@ -98,5 +98,5 @@ def test_motion_of_another_length_is_a_fault_of_the_method(tmp_path, counting, m
 
 def test_a_required_annotation_that_is_missing_is_named(tmp_path, counting, monkeypatch):
     monkeypatch.setattr(counting, "requires", frozenset({"words"}))
-    with pytest.raises(InputError, match="clip 1_ada_0_0_0 has no words"):
+    with pytest.raises(InputError, match="clip 1_ada_0_10_10 has no words"):
         steps.execute(job(tmp_path), silent)

@@ -125,6 +125,11 @@ def test_not_a_body_model(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(InputError, match=r"other\.npz: not an SMPL-X model"):
         JointModel.from_body_model(tmp_path / "other.npz")
+    whole = (tmp_path / "other.npz").read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], b"text"):
+        (tmp_path / "cut.npz").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"cut\.npz: not an SMPL-X model"):
+            JointModel.from_body_model(tmp_path / "cut.npz")
 
 
 @pytest.mark.parametrize("fps", [15, 30])
