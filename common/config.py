@@ -66,5 +66,5 @@ def _first_fault(cls: type[BaseModel], error: ValidationError, where: str) -> In
     if fault["type"] == "literal_error" and isinstance(value, str):
         return unknown_name(f"value of {name}", value, re.findall("'([^']*)'", fault["ctx"]["expected"]))
     expectation = "a mapping" if fault["type"] in ("model_type", "dict_type") else None
-    message = fault["msg"].lower().removeprefix("input should be ")
+    message = fault["msg"].lower().removeprefix("input should be ").removeprefix("value error, ")
     return InputError(f"{name} = {value!r}", expected=expectation or message, remedy="correct the value")

@@ -4,6 +4,8 @@ heavy.
 
 from typing import Literal
 
+from pydantic import ValidationInfo, field_validator
+
 from gesturebench.common.budget import Training
 from gesturebench.common.codecs.config import CodecConfig, PartVAEConfig
 from gesturebench.common.config import Config
@@ -87,7 +89,17 @@ class RagGestureConfig(Config):
     retrieval: RetrievalConfig = RetrievalConfig()
     guidance: GuidanceConfig = GuidanceConfig()
     overlap: int = 15
-    """Frames shared by neighbouring windows of a long speech."""
+    """Frames shared by neighbouring windows of a long speech: whole chunks, and less than a window."""
+
+    @field_validator("overlap")
+    @classmethod
+    def _whole_chunks_of_a_window(cls, overlap: int, info: ValidationInfo) -> int:
+        codec = info.data.get("codec")
+        if codec and not (0 < overlap < codec.frames and overlap % codec.vae.chunk == 0):
+            raise ValueError(
+                f"expected a multiple of {codec.vae.chunk} between 0 and {codec.frames} frames, both excluded"
+            )
+        return overlap
 
 
 def _codec(width: int, steps: int, batch: int, frames: int) -> CodecConfig:

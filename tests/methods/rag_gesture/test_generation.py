@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from gesturebench.common.corpus.clip import Speech
+from gesturebench.common.errors import InputError
 from gesturebench.common.motion.rotations import axis_angle_to_6d
 from gesturebench.common.motion.skeleton import UPPER
 from gesturebench.methods.registry import get_method
@@ -116,3 +117,10 @@ def test_body_shape_is_that_of_the_speaker(small, store, silent_speech):
     own = next(c for c in store.split("train") if c.startswith(f"{silent_speech.speaker}_"))
     assert np.array_equal(known.betas, store.motion(own).betas)
     assert not stranger.betas.any()
+
+
+@pytest.mark.parametrize("overlap", [-5, 0, 7, 60, 75])
+def test_an_overlap_that_cannot_be_blended_is_refused(small, overlap):
+    """The small windows have 60 frames in chunks of 5."""
+    with pytest.raises(InputError, match=rf"overlap = {overlap}; expected a multiple of 5 between 0 and 60"):
+        small.config("rag_gesture", overlap=overlap)
