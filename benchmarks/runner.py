@@ -174,6 +174,8 @@ class Runner:
 
 
 def _death(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code > 128:
+        exit_code = 128 - exit_code
     if exit_code is not None and exit_code < 0:
         return f"signal {-exit_code}" + (", perhaps out of memory" if exit_code == -9 else "")
     return f"exit code {exit_code}"

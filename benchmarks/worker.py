@@ -2,11 +2,13 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from typing import NoReturn
 
 from gesturebench.benchmarks.job import Job
 from gesturebench.benchmarks.state import Failure
@@ -23,6 +25,7 @@ def serve(connection: Connection, runner_pid: int, execute: Execute | None) -> N
     """Work until the runner sends None or is gone. Sends `("progress", done, total)` now and then and `("ended",
     Failure | None)` once per job."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal group; the runner decides
+    signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_leave_with, args=(runner_pid,), daemon=True).start()
     if execute is None:
         from gesturebench.benchmarks.steps import execute
@@ -66,6 +69,12 @@ class _Reporter:
         if now - self.last >= _REPORT_EVERY_S:
             self.last = now
             self.connection.send(("progress", done, total))
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    """Unwind, so that half-written files and processes of our own are cleared away."""
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def _leave_with(runner_pid: int) -> None:

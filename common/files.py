@@ -27,9 +27,8 @@ def writing(path: Path) -> Iterator[Path]:
     'whole'
     """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder", expected="the name of a file", remedy="choose another name")
     with explained(path):
+        _refuse_folder(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield part
@@ -91,13 +90,17 @@ def _concerns(error: OSError, path: Path) -> bool:
 
 def check_output(path: Path) -> None:
     """Refuse a file that could not be written, before the work for it is done."""
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder", expected="the name of a file", remedy="add one to --out")
     with explained(path):
+        _refuse_folder(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         probe = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
         probe.touch()
         probe.unlink()
+
+
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder", expected="the name of a file", remedy="add one or choose another")
 
 
 def _flush(path: Path) -> None:

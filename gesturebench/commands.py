@@ -1,5 +1,6 @@
 """What the verbs about grids and data do."""
 
+import glob
 import os
 import shutil
 from collections import Counter
@@ -150,6 +151,7 @@ def write_standin(preset: str, out: Path, seed: int, workers: int) -> None:
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         with explained(out):
+            _clear_parts(out)
             part.mkdir(parents=True)
         with progress_bar(f"stand-in corpus {preset}") as progress:
             generate_corpus(PRESETS[preset], part, seed=seed, workers=workers, progress=progress)
@@ -157,6 +159,16 @@ def write_standin(preset: str, out: Path, seed: int, workers: int) -> None:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     console().print(f"{out}: stand-in corpus {preset}, seed {seed}", markup=False, soft_wrap=True)
+
+
+def _clear_parts(out: Path) -> None:
+    """Remove what killed commands left beside `out`."""
+    from gesturebench.benchmarks.claims import Process
+
+    for part in out.parent.glob(f".{glob.escape(out.name)}.*.part"):
+        number = part.name.split(".")[-2]
+        if number.isdecimal() and not Process.of(int(number)).is_alive():
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def show_data(folder: Path) -> None:

@@ -96,9 +96,7 @@ class RagGestureConfig(Config):
     def _whole_chunks_of_a_window(cls, overlap: int, info: ValidationInfo) -> int:
         codec = info.data.get("codec")
         if codec and not (0 < overlap < codec.frames and overlap % codec.vae.chunk == 0):
-            raise ValueError(
-                f"expected a multiple of {codec.vae.chunk} between 0 and {codec.frames} frames, both excluded"
-            )
+            raise ValueError(f"a multiple of {codec.vae.chunk} between 0 and {codec.frames} frames, both excluded")
         return overlap
 
 

@@ -3,12 +3,14 @@
 import hashlib
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +58,20 @@ class ClipReport:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What every clip of a corpus shares; sent to each worker once."""
+    """What every clip of a corpus shares; sent to each worker once.
+
+    The body stays a file until it is needed: a process that is killed before it has read a large message would leave
+    its parent writing for ever.
+    """
 
     preset: StandinPreset
     out: Path
     seed: int
     library: Library
-    body: JointModel
+
+    @cached_property
+    def body(self) -> JointModel:
+        return JointModel.from_body_model(self.out / BODY_PATH)
 
 
 def generate_corpus(
@@ -80,7 +89,7 @@ def generate_corpus(
         (out / MANIFEST).unlink(missing_ok=True)
     with threadpool_limits(1):  # the last bit of a product may depend on the number of threads
         write_body(out / BODY_PATH)
-        job = Job(preset, out, seed, library, JointModel.from_body_model(out / BODY_PATH))
+        job = Job(preset, out, seed, library)
         names, reports = clip_names(preset), []
         for report in _clip_reports(job, names, workers):
             reports.append(report)
@@ -114,6 +123,7 @@ _worker_job: Job | None = None
 def _start_worker(job: Job, parent: int) -> None:
     global _worker_job
     _worker_job = job
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal group; the parent decides
     limit_threads()
     threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
 
