@@ -26,7 +26,8 @@ class Failure:
     traceback: str = ""
 
     def __str__(self) -> str:
-        return self.message if self.kind == "input" else f"{self.exception}: {self.message}"
+        message = " ".join(self.message.split())
+        return message if self.kind == "input" else f"{self.exception}: {message}"
 
 
 @dataclass(frozen=True)

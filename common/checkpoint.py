@@ -11,10 +11,11 @@ WEIGHTS = "weights.safetensors"
 
 
 def save_weights(model: nn.Module, folder: Path) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
+    whole = save({name: tensor.contiguous() for name, tensor in model.state_dict().items()})
     with writing(folder / WEIGHTS) as part:
-        save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, part)
+        part.write_bytes(whole)
 
 
 def load_weights(model: nn.Module, folder: Path) -> None:
@@ -24,7 +25,7 @@ def load_weights(model: nn.Module, folder: Path) -> None:
 
     path = folder / WEIGHTS
     if not path.exists():
-        raise InputError(f"{path}: no such file", remedy="fit the component again (delete its folder under runs/)")
+        raise InputError(f"{path}: no such file", remedy="delete its folder and run again")
     try:
         tensors = load_file(path)
     except SafetensorError as error:
@@ -41,6 +42,7 @@ def load_weights(model: nn.Module, folder: Path) -> None:
         raise InputError(
             f"{path}: {wrong[0]}" + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""),
             expected="weights of this configuration",
+            remedy="delete its folder and run again",
         )
     model.load_state_dict(tensors)
     model.eval()

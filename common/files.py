@@ -68,7 +68,7 @@ def explained(path: Path) -> Iterator[None]:
             raise InputError(
                 f"{path}: cannot be written ({error.strerror})",
                 expected="a folder you may write to",
-                remedy="choose another --out or --runs",
+                remedy="choose another --runs or --out",
             ) from error
         raise
 

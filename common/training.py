@@ -2,6 +2,8 @@
 stopped.
 """
 
+import io
+import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -73,15 +75,24 @@ def _refuse_divergence(row: Mapping[str, float], config: Training) -> None:
 
 
 def _save(path: Path, model: nn.Module, optimizer, schedule, step: int, curve: list[dict[str, float]]) -> None:
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
+    whole = io.BytesIO()  # torch's own writing to a full disk ends in an error that does not say so
+    torch.save({**state, "step": step, "curve": curve}, whole)
     with writing(path) as part:
-        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
-        torch.save({**state, "step": step, "curve": curve}, part)
+        part.write_bytes(whole.getbuffer())
 
 
 def _resume(path: Path, model: nn.Module, optimizer, schedule) -> tuple[int, list[dict[str, float]]]:
     if not path.exists():
         return 0, []
-    state = torch.load(path, weights_only=True)
+    try:
+        state = torch.load(path, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        raise InputError(
+            f"{path}: not a readable checkpoint ({type(error).__name__})",
+            expected="the state of an interrupted training",
+            remedy="delete it: the training then starts over",
+        ) from error
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     schedule.load_state_dict(state["schedule"])

@@ -32,7 +32,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        sys.exit(app(args=arguments, standalone_mode=False))
+        sys.exit(app(args=arguments, prog_name="gesturebench", standalone_mode=False))
     except InputError as error:
         _end(settings, error, f"error: {error}", error.exit_code)
     except Interrupted as error:

@@ -37,8 +37,8 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _global(
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show tracebacks (read in `main`, wherever it stands).")
-    ] = False,
+        bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere in the line.")
+    ] = False,  # read in `main`
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -148,12 +148,13 @@ def evaluate(
     """Score a folder of motion files. Example: gesturebench evaluate out/ --data BEAT2/beat_english_v2.0.0"""
     from gesturebench.scoring import evaluate_folder
 
-    evaluate_folder(predictions, data, body, protocol, metrics.split(",") if metrics else None, grid, partial, runs)
+    chosen = [name.strip() for name in (metrics or "").split(",") if name.strip()]
+    evaluate_folder(predictions, data, body, protocol, list(dict.fromkeys(chosen)), grid, partial, runs)
 
 
 @app.command()
 def methods() -> None:
-    """Every method, and whether it can be loaded."""
+    """Every method, and whether it can be loaded. Example: gesturebench methods"""
     from gesturebench.commands import show_methods
 
     show_methods()
@@ -161,7 +162,7 @@ def methods() -> None:
 
 @app.command()
 def metrics() -> None:
-    """Every metric and its columns."""
+    """Every metric and its columns. Example: gesturebench metrics"""
     from gesturebench.commands import show_metrics
 
     show_metrics()
@@ -182,7 +183,7 @@ def standin(
 
 @data_app.command()
 def info(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A BEAT2 folder.")]) -> None:
-    """Clips, splits, speakers and length of a data folder."""
+    """Clips, splits, speakers and length of a data folder. Example: gesturebench data info BEAT2/beat_english_v2.0.0"""
     from gesturebench.commands import show_data
 
     show_data(folder)

@@ -90,7 +90,7 @@ def show_table(plans: list[Plan], runs: Path, format: str | None, out: Path | No
         with writing(out) as part:
             part.write_text(text, encoding="utf-8")
     elif format == "terminal" and (screen := console()).is_terminal:
-        screen.print(to_rich(table))
+        screen.print(to_rich(table, screen.width))
         for remark in table.remarks:
             screen.print(remark, markup=False)
     else:

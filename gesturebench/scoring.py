@@ -16,7 +16,7 @@ def evaluate_folder(
     data: str,
     body: str | None,
     protocol_name: str,
-    metrics: list[str] | None,
+    metrics: list[str],
     grid_name: str,
     partial: bool,
     runs: Path,
@@ -28,6 +28,7 @@ def evaluate_folder(
 
     protocol = get_protocol(protocol_name)
     chosen = {metric: protocol.settings(metric) for metric in metrics or protocol.evaluators}
+    _require_folder(predictions)
     encoders = find_encoders(list(chosen), grid_name, runs)
     store = prepared(data, body, runs)
     motions = prediction_files(predictions, protocol, store, partial)
@@ -39,6 +40,18 @@ def evaluate_folder(
         with progress_bar(metric) as progress:
             results[metric], _ = score(metric, config, store, motions, encoders.get(metric), progress)
     _show(results, protocol, store, len(motions))
+    others = {path.stem for path in predictions.glob("[!.]*.npz")} - motions.keys()
+    if others:
+        console(stderr=True).print(
+            f"{predictions}: left out {min(others)}.npz, {len(others)} in all: no clips of the protocol",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _require_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder", expected="a folder of <clip id>.npz", remedy="correct the path")
 
 
 def find_encoders(metrics: list[str], grid_name: str, runs: Path) -> dict[str, Path]:
@@ -73,8 +86,6 @@ def prepared(data: str, body: str | None, runs: Path) -> ClipStore:
 
 def prediction_files(folder: Path, protocol: Protocol, store: ClipStore, partial: bool) -> dict[str, Path]:
     """Motion file by clip id; missing ones are an error unless `partial`."""
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder", expected="a folder of <clip id>.npz")
     clips = protocol.clips(store)
     files = {clip: folder / f"{clip}.npz" for clip in clips if (folder / f"{clip}.npz").is_file()}
     absent = [clip for clip in clips if clip not in files]

@@ -15,6 +15,9 @@ _ARROWS = {"lower": "↓", "higher": "↑", "closer to ground truth": "≈GT"}
 _LATEX_ARROWS = {"lower": r"$\downarrow$", "higher": r"$\uparrow$", "closer to ground truth": r"$\approx$GT"}
 _FIXED = ("", "Query", "Seeds", "Clips")
 
+NARROW = 100
+"""Terminals with fewer columns than this get the narrow form of the table."""
+
 
 def heading(column: Column) -> str:
     return f"{column.heading} {_ARROWS[column.direction]}"
@@ -127,15 +130,20 @@ def _bold(text: str, entry: Entry, pattern: str) -> str:
     return pattern.format(text) if entry.is_best else text
 
 
-def to_rich(table: Table):
-    """A rich table for the terminal; groups are sections."""
+def to_rich(table: Table, width: int):
+    """A rich table for a terminal of `width` columns; groups are sections. On a narrow one, what is not a number moves
+    into the first column."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
     out = RichTable(title=table.title, box=box.SIMPLE_HEAD, title_justify="left")
-    for index, name in enumerate([*_FIXED, *(heading(column) for column in table.columns)]):
-        out.add_column(name, justify="left" if index < 2 else "right", no_wrap=index > 0)
+    narrow = width < NARROW
+    for name in ("(query, seeds x clips)",) if narrow else _FIXED:
+        side, whole = "left" if narrow or name in _FIXED[:2] else "right", name in _FIXED[1:]
+        out.add_column(name, justify=side, no_wrap=whole, overflow="fold")
+    for column in table.columns:
+        out.add_column(heading(column), justify="right", min_width=6, no_wrap=not narrow)
     for group, lines in table.groups():
         out.add_row(Text(group, style="italic"))
         for line in lines:
@@ -143,9 +151,15 @@ def to_rich(table: Table):
                 Text(entry_text(line.entries[c.key], c), style="bold" if line.entries[c.key].is_best else "")
                 for c in table.columns
             ]
-            out.add_row(Text("  " + line.label), *fixed_texts(line)[1:], *texts)
+            fixed = (_described(line),) if narrow else ("  " + line.label, *fixed_texts(line)[1:])
+            out.add_row(*map(Text, fixed), *texts)
         out.add_section()
     return out
+
+
+def _described(line: Line) -> str:
+    label, query, seeds, clips = fixed_texts(line)
+    return f"{label} ({query}, {seeds} x {clips})"
 
 
 def to_terminal(table: Table, width: int | None = None) -> str:
@@ -154,7 +168,7 @@ def to_terminal(table: Table, width: int | None = None) -> str:
 
     out = io.StringIO()
     console = Console(file=out, width=width or 160)
-    console.print(to_rich(table))
+    console.print(to_rich(table, console.width))
     for remark in table.remarks:
         console.print(remark, markup=False, highlight=False, soft_wrap=True)
     return out.getvalue()

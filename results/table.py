@@ -259,6 +259,10 @@ def _remarks(plans: Sequence[Plan], lines: Sequence[Line], store: RunStore, mixe
     if told:
         yield "± is half of the 95 % interval: " + "; ".join(told) + "."
     yield from _facts(plans[0], store)
+    entries = [line.entries[key] for line in lines for key in line.identity]
+    absent = sum(entry.status != "done" for entry in entries)
+    if absent:
+        yield f"{absent} of {len(entries)} numbers are not there yet: `gesturebench run` makes them."
     if mixed:
         yield "† measured under another protocol, on other data or with another encoder than the first row."
     for line in lines:

@@ -7,6 +7,7 @@ features/<name>.npy (T, dim); index.json, written last: a folder that has it is 
 """
 
 import json
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from functools import cached_property
@@ -46,6 +47,7 @@ ANNOTATION_TYPES = {
     "prominence": ProminentWord,
 }
 PCM_SCALE = np.float32(1 / 32768)
+_REMEDY = "delete the store's folder and run the command that made it again"
 
 
 def build_store(
@@ -84,14 +86,16 @@ class ClipStore:
         """The store in folder `path`; an incomplete, outdated or damaged one is an `InputError`."""
         path = Path(path)
         if not (path / INDEX).exists():
-            raise InputError(f"{path}: not a whole clip store ({INDEX} is missing)", remedy="prepare the data again")
+            raise InputError(f"{path}: not a whole clip store ({INDEX} is missing)", remedy=_REMEDY)
         index = read_json(path / INDEX)
-        info = index.get("info", {})
+        if not isinstance(index, dict) or "info" not in index:
+            raise InputError(f"{path / INDEX}: damaged", expected="the index of a clip store", remedy=_REMEDY)
+        info = index["info"]
         if info.get("version") != store_version():
             raise InputError(
                 f"{path}: made by version {info.get('version')}",
                 expected=store_version(),
-                remedy="prepare the data again",
+                remedy=_REMEDY,
             )
         store = cls(path, index)
         store._refuse_damage()
@@ -145,7 +149,11 @@ class ClipStore:
 
     @cached_property
     def joints(self) -> JointModel:
-        return JointModel.load(self.path / "joints.npz")
+        path = self.path / "joints.npz"
+        try:
+            return JointModel.load(path)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise _damaged(path, error) from error
 
     @cached_property
     def mean_speed(self) -> np.ndarray:
@@ -183,15 +191,11 @@ class ClipStore:
         for name, shape in expected.items():
             found = _mapped(self.path / name).shape
             if found != shape:
-                raise InputError(
-                    f"{self.path / name}: shape {found}", expected=str(shape), remedy="prepare the data again"
-                )
+                raise InputError(f"{self.path / name}: shape {found}", expected=str(shape), remedy=_REMEDY)
         needed = ["speech.jsonl", "joints.npz", "mean_speed.npy", *(["truth.jsonl"] if self.has_truth else [])]
         for name in needed:
             if not (self.path / name).exists():
-                raise InputError(
-                    f"{self.path / name}: no such file", expected="a whole clip store", remedy="prepare the data again"
-                )
+                raise InputError(f"{self.path / name}: no such file", expected="a whole clip store", remedy=_REMEDY)
 
 
 def motion_of(motion: np.ndarray, betas: np.ndarray, row: Mapping[str, int]) -> Motion:
@@ -211,15 +215,20 @@ def _decoded(kind: type, rows: list[list[Any]]) -> tuple[Any, ...]:
 
 
 def _line(path: Path, offset: int) -> Any:
-    with open(path, "rb") as file:
-        file.seek(offset)
-        return json.loads(file.readline())
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            return json.loads(file.readline())
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from error
 
 
 def _mapped(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r").view(np.ndarray)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(
-            f"{path}: missing or damaged ({error})", expected="a whole clip store", remedy="prepare the data again"
-        ) from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path}: missing or damaged ({error})", expected="a whole clip store", remedy=_REMEDY)

@@ -10,7 +10,7 @@ from gesturebench.common.corpus.clip import BETA_DIM, Motion
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import write_npz
 
-_REMEDY = "re-export or re-download the file"
+_REMEDY = "write or download the file again (below a runs folder: delete its step's folder and run again)"
 _KEYS = ("poses", "expressions", "trans", "betas", "mocap_frame_rate")
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError)
 

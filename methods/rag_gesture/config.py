@@ -2,13 +2,14 @@
 heavy.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import AfterValidator, ValidationInfo, field_validator
 
 from gesturebench.common.budget import Training
 from gesturebench.common.codecs.config import CodecConfig, PartVAEConfig
 from gesturebench.common.config import Config
+from gesturebench.common.features.registry import feature_named
 
 
 class DenoiserConfig(Config):
@@ -28,11 +29,18 @@ class DenoiserConfig(Config):
     """Share of training rows whose conditions are dropped, all three together."""
 
 
+def _known_feature(name: str) -> str:
+    return feature_named(name).name
+
+
+FeatureName = Annotated[str, AfterValidator(_known_feature)]
+
+
 class ConditionConfig(Config):
     """Speech features the denoiser reads, by their names in `common/features`."""
 
-    text: str = "words"
-    audio: str = "mel"
+    text: FeatureName = "words"
+    audio: FeatureName = "mel"
     text_fps: int = 15
     audio_fps: int = 15
     positions: bool = True
@@ -66,13 +74,20 @@ class RetrievalConfig(Config):
     pad_after_s: float = 0.333
 
 
+Schedule = Literal[
+    "all_one", "all_zero", "all_10", "decreasing", "increasing", "drop_decreasing_till_25", "step_increasing_from_25",
+    "decreasing_till_25", "increasing_from_25",
+]  # fmt: skip
+"""How often each diffusion step is steered: the names of `common/diffusion/guidance.py`."""
+
+
 class GuidanceConfig(Config):
     """Insertion guidance: `none` leaves the sampler alone after latent initialisation, `paper` contracts retrieved
     slots towards the inverted latents.
     """
 
     mode: Literal["none", "paper"] = "none"
-    schedule: str = "decreasing_till_25"
+    schedule: Schedule = "decreasing_till_25"
     lr: float = 0.1
     target_level: Literal["matched", "released"] = "matched"
     """`matched` steers towards the inverted latent of the same noise level, `released` towards the one above."""

@@ -39,7 +39,13 @@ def test_every_shipped_grid_can_be_planned(name):
         ({"seeds": [1, 1]}, "has seeds"),
         ({"seeds": []}, "has seeds"),
         ({"seeds": ["x"]}, "grid.yaml.seeds.0"),
-        ({"preset": "huge"}, "preset = 'huge'"),
+        ({"preset": "tinny"}, "preset 'tinny'; expected one of demo, paper, tiny; did you mean 'tiny'"),
+        ({"rows": 5}, "rows is 5; expected a list of mappings"),
+        ({"rows": None}, "rows is None"),
+        ({"rows": ["a"]}, "rows is .*; expected a list of mappings"),
+        ({"rows": [{"label": " ", "method": "x"}]}, "row 1 has no label"),
+        ({"metrics": []}, "metrics is .*expected one or more"),
+        ({"metrics": ["bc", "bc"]}, "metrics is .*expected one or more different"),
     ],
 )
 def test_faults_of_the_file(tmp_path, changes, message):
@@ -91,3 +97,23 @@ def test_metrics_of_truth_need_a_corpus_that_has_it():
 
     with pytest.raises(InputError, match="reads the stand-in's truth"):
         make_plan(load_grid("tiny"), FolderSource(Path("x"), "hash"))
+
+
+def test_a_key_that_stands_twice_is_not_lost_in_silence(tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_text(yaml.safe_dump(GOOD) + "title: another\n")
+    with pytest.raises(InputError, match="'title' stands twice"):
+        load_grid(str(path))
+
+
+def test_a_path_is_named_as_it_was_given():
+    with pytest.raises(InputError, match=r"^sub/grid: no such grid file"):
+        load_grid("sub/grid")
+
+
+def test_a_folder_that_the_generator_wrote_is_a_standin(tmp_path):
+    (tmp_path / "smplxflame_30").mkdir()
+    (tmp_path / "smplxflame_30" / "2_scott_0_1_1.npz").write_text("")
+    assert not find_source(str(tmp_path), None, tmp_path).is_standin
+    (tmp_path / "manifest.json").write_text('{"generator_version": 1}')
+    assert find_source(str(tmp_path), None, tmp_path).is_standin

@@ -14,7 +14,7 @@ import toys
 
 from gesturebench.benchmarks.claims import Claims
 from gesturebench.benchmarks.runner import Runner, check_writable, missing_steps
-from gesturebench.benchmarks.state import RunStore
+from gesturebench.benchmarks.state import Failure, RunStore
 from gesturebench.benchmarks.step import unique, urgency
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import read_json
@@ -204,3 +204,14 @@ def test_the_longest_chain_goes_first():
     order = urgency(unique(score.with_inputs()))
     assert order[codec.key] > order[denoiser.key] > order[encoder.key] > order[score.key]
     assert order[motion.key] > order[score.key]
+
+
+def test_a_terminated_worker_clears_up_and_the_signal_is_named(tmp_path, view):
+    outcome = run((toys.step("a", does="terminate"),), tmp_path, view)
+    (failure,) = outcome.failed.values()
+    assert "signal 15" in failure.message
+    assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_a_message_of_many_lines_is_shown_as_one():
+    assert str(Failure("error", "ValueError", "first\n  second")) == "ValueError: first second"

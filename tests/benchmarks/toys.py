@@ -8,7 +8,7 @@ from pathlib import Path
 from gesturebench.benchmarks.job import Job
 from gesturebench.benchmarks.step import Step
 from gesturebench.common.errors import InputError
-from gesturebench.common.files import read_json, write_json
+from gesturebench.common.files import read_json, write_json, writing
 from gesturebench.common.progress import Progress
 
 PARTS = 5
@@ -46,6 +46,13 @@ def _die(job: Job) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _terminate(job: Job) -> None:
+    with writing(job.work / "half") as part:
+        part.write_text("half")
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(30)
+
+
 def _slow(job: Job) -> None:
     """Parts that survive a kill: each is written once, `log` counts how often any was made."""
     log = Path(job.spec["log"])
@@ -58,4 +65,4 @@ def _slow(job: Job) -> None:
             file.write_text("")
 
 
-BEHAVIOUR = {"work": _work, "fail": _fail, "refuse": _refuse, "die": _die, "slow": _slow}
+BEHAVIOUR = {"work": _work, "fail": _fail, "refuse": _refuse, "die": _die, "terminate": _terminate, "slow": _slow}

@@ -8,6 +8,7 @@ from gesturebench.common.corpus.clip import Motion
 from gesturebench.common.corpus.standin.body import SHAPES, _body_file, standin_body, write_body
 from gesturebench.common.corpus.standin.mesh import LANDMARKS, N_VERTICES, build_mesh
 from gesturebench.common.corpus.standin.proportions import HEIGHT, rest_joints
+from gesturebench.common.errors import InputError
 from gesturebench.common.motion.kinematics import JointModel
 from gesturebench.common.motion.skeleton import JOINT
 
@@ -115,3 +116,10 @@ def test_cache_folder_can_be_moved(monkeypatch, tmp_path):
 
     monkeypatch.setenv("GESTUREBENCH_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PK" + bytes(100)])
+def test_a_file_that_is_no_body_is_named(tmp_path, content):
+    (tmp_path / "body.npz").write_bytes(content)
+    with pytest.raises(InputError, match=r"body\.npz: not an SMPL-X model .*--body standin"):
+        JointModel.from_body_model(tmp_path / "body.npz")

@@ -1,5 +1,7 @@
 """Configurations: immutable, no unknown keys, faults named by their path."""
 
+from typing import Literal
+
 import pytest
 from pydantic import ValidationError
 
@@ -10,6 +12,7 @@ from gesturebench.common.errors import InputError
 class Sampling(Config):
     steps: int = 50
     scale: float = 1.0
+    order: Literal["heun", "euler"] = "heun"
 
 
 class Model(Config):
@@ -30,6 +33,8 @@ def test_defaults_and_overrides():
         ({"widht": 3}, "unknown key of model 'widht'; expected one of sampling, width; did you mean 'width'"),
         ({"sampling": {"stepz": 3}}, r"unknown key of model\.sampling 'stepz'.*did you mean 'steps'"),
         ({"width": "wide"}, "model.width = 'wide'"),
+        ({"sampling": 3}, "model.sampling = 3; expected a mapping"),
+        ({"sampling": {"order": "heum"}}, "value of model.sampling.order 'heum'; expected one of euler, heun; did you"),
         ({"sampling": {"steps": 1.5}}, "model.sampling.steps = 1.5"),
     ],
 )
@@ -38,6 +43,15 @@ def test_faults_are_named(values, says):
         Model.parse(values, "model")
     with pytest.raises(InputError, match=says):
         Model().updated(values, "model")
+
+
+def test_a_missing_key_is_named_without_its_neighbours():
+    class Row(Config):
+        label: str
+        seed: int = 0
+
+    with pytest.raises(InputError, match=r"^row 1: no key 'label'; expected this key; add it$"):
+        Row.parse({"seed": 3}, "row 1")
 
 
 def test_configurations_do_not_change():

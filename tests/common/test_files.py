@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 
 from gesturebench.common.errors import InputError, unknown_name
-from gesturebench.common.files import publish, read_json, sha256_file, sha256_json, write_json, write_npz, writing
+from gesturebench.common.files import (
+    check_output,
+    explained,
+    publish,
+    read_json,
+    sha256_file,
+    sha256_json,
+    write_json,
+    write_npz,
+    writing,
+)
 from gesturebench.common.seeds import numpy_generator, seed_of, torch_generator
 
 
@@ -29,6 +39,27 @@ def test_a_folder_where_none_can_be(tmp_path):
 def test_full_disk_is_explained(tmp_path):
     with pytest.raises(InputError, match="the disk is full"), writing(tmp_path / "a"):
         raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.EPERM, errno.EISDIR, errno.ENOENT])
+def test_a_refusal_is_explained_if_it_is_about_the_place(tmp_path, number):
+    with pytest.raises(InputError, match="cannot be written"), explained(tmp_path / "a"):
+        raise OSError(number, "no", str(tmp_path / "a.part"))
+    with pytest.raises(InputError, match="cannot be written"), explained(tmp_path / "new" / "a"):
+        raise OSError(number, "no", str(tmp_path))
+    with pytest.raises(OSError, match="elsewhere"), explained(tmp_path / "out" / "a"):
+        raise OSError(number, "no", str(tmp_path / "in" / "elsewhere"))
+
+
+def test_a_place_for_a_file_is_checked_beforehand(tmp_path):
+    with pytest.raises(InputError, match="is a folder; expected the name of a file"):
+        check_output(tmp_path)
+    with pytest.raises(InputError, match="is a folder"), writing(tmp_path):
+        pass
+    with pytest.raises(InputError, match="cannot be written"):
+        check_output(tmp_path / ("x" * 300))
+    check_output(tmp_path / "new" / "a.npz")
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_first_published_folder_wins(tmp_path):

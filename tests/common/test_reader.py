@@ -144,6 +144,8 @@ def test_nan_pose(corpus):
         ({"betas": np.arange(600.0).reshape(2, 300)}, "betas change from frame to frame"),
         ({"poses": np.array(["a"] * 63)[:, None]}, "poses"),
         ({"mocap_frame_rate": np.array(25)}, "25 frames per second"),
+        ({"mocap_frame_rate": np.array([], int)}, r"mocap_frame_rate is \[\]; expected one number"),
+        ({"mocap_frame_rate": np.array("thirty")}, "mocap_frame_rate is 'thirty'"),
     ],
 )
 def test_wrong_arrays(corpus, changes, says):
@@ -209,7 +211,7 @@ def test_pcm16_is_read_without_loss(corpus):
     [
         ([(ID, "train"), (ID, "test")], "line 3: 2_scott_0_1_1 is listed twice"),
         ([(ID, "train"), ("2_scott_0_2_2", "train")], r"line 3: no file .*2_scott_0_2_2\.npz"),
-        ([(ID, "trian")], "type 'trian'; expected columns id,type"),
+        ([(ID, "trian")], "type 'trian'; expected header id,type"),
         ([(ID, "test")], "split 'train' is empty"),
     ],
 )
@@ -223,6 +225,9 @@ def test_damaged_split(corpus, rows, says):
 def test_missing_split_and_unknown_split(corpus):
     with pytest.raises(InputError, match="did you mean 'train'"):
         Beat2Folder(corpus).split("training")
+    (corpus / "train_test_split.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match=r"train_test_split\.csv: not a csv file"):
+        Beat2Folder(corpus).split("train")
     (corpus / "train_test_split.csv").unlink()
     with pytest.raises(InputError, match=r"train_test_split\.csv: no such file"):
         Beat2Folder(corpus).split("train")
@@ -276,6 +281,30 @@ def test_short_textgrid_and_a_last_interval_past_the_end(tmp_path):
     assert read_speech(tmp_path / "a.wav", path, speaker=2).words[-1] == Word("end", 1.7, 2.0)
 
 
+def test_a_textgrid_of_the_corpus_that_ends_a_second_early_is_refused(corpus):
+    clip = Beat2Folder(corpus).read(ID)
+    path = corpus / "textgrid" / f"{ID}.TextGrid"
+    path.write_text(textgrid(WORDS[:1], clip.speech.duration_s - 0.9))
+    assert len(Beat2Folder(corpus).read(ID).speech.words) == 1
+    path.write_text(textgrid(WORDS[:1], clip.speech.duration_s - 1.1))
+    refused(corpus, rf"{ID}\.TextGrid: ends at .* s, the audio .*{ID}\.wav at")
+
+
+def test_a_sound_shorter_than_a_frame_is_refused(tmp_path):
+    soundfile.write(tmp_path / "blip.wav", np.zeros(533), 16_000)
+    with pytest.raises(InputError, match=r"blip\.wav: 533 samples are shorter than one frame"):
+        read_speech(tmp_path / "blip.wav", speaker=2)
+    soundfile.write(tmp_path / "blip.wav", np.zeros(534), 16_000)
+    assert read_speech(tmp_path / "blip.wav", speaker=2).n_frames(30) == 1
+
+
+def test_a_folder_in_place_of_a_sound_is_named(corpus):
+    wave = corpus / "wave16k" / f"{ID}.wav"
+    wave.unlink()
+    wave.mkdir()
+    refused(corpus, "no such sound file")
+
+
 # --- speech for generation, and the real thing ----------------------------------------------------------------------
 
 
@@ -283,6 +312,8 @@ def test_speech_alone(tmp_path):
     soundfile.write(tmp_path / "talk.wav", np.zeros(40_000), 16_000)
     speech = read_speech(tmp_path / "talk.wav", speaker=30)
     assert (speech.clip_id, speech.speaker, speech.n_frames(30), speech.words) == ("talk", 30, 75, ())
+    with pytest.raises(InputError, match=r"a\.TextGrid: no such file"):
+        read_speech(tmp_path / "talk.wav", tmp_path / "a.TextGrid", speaker=30)
     (tmp_path / "a.TextGrid").write_text(textgrid(WORDS[:1], 1.0))
     with pytest.raises(InputError, match=r"a\.TextGrid: ends at 1\.00 s, the audio .*talk\.wav at 2\.50 s"):
         read_speech(tmp_path / "talk.wav", tmp_path / "a.TextGrid", speaker=30)

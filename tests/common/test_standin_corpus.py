@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pickle
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import soundfile
 from praatio import textgrid
 
 from gesturebench.common.corpus.clip import Motion
-from gesturebench.common.corpus.standin.body import BODY_PATH
+from gesturebench.common.corpus.standin.body import BODY_PATH, write_body
 from gesturebench.common.corpus.standin.espeak import find_library
 from gesturebench.common.corpus.standin.generate import MANIFEST, Job, generate_corpus, write_clip
 from gesturebench.common.corpus.standin.presets import StandinPreset, clip_names
@@ -215,7 +216,8 @@ def test_beats_are_moments_of_a_low_hand(corpus):
 def test_semantic_rate_thins_gestures_out(corpus, tmp_path):
     preset = StandinPreset(speakers=1, clips=1, sentences=5)
     for rate in (1.0, 0.0):
-        job = Job(preset.updated({"semantic_rate": rate}), tmp_path / str(rate), 0, find_library(), corpus.joints)
+        job = Job(preset.updated({"semantic_rate": rate}), tmp_path / str(rate), 0, find_library())
+        write_body(job.out / BODY_PATH)
         write_clip(job, clip_names(preset)[0])
     full, none = (json.loads((tmp_path / rate / "truth" / "1_ada_0_1_1.json").read_text()) for rate in ("1.0", "0.0"))
     assert full["events"]
@@ -235,3 +237,9 @@ def test_a_clip_that_cannot_be_written_in_a_worker_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match="wave16k"):
         generate_corpus(SMALL.updated({"speakers": 1}), tmp_path / "out", workers=2)
     assert not (tmp_path / "out" / MANIFEST).exists()
+
+
+def test_a_clip_worker_killed_at_any_moment_ends_the_work(tmp_path):
+    """Also while it still reads what its parent sends it; a large message would leave the parent writing for ever."""
+    job = Job(SMALL, tmp_path, 0, find_library())
+    assert len(pickle.dumps(job)) < 16_384, "less than a pipe holds"

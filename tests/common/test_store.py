@@ -147,6 +147,20 @@ def test_missing_file(store, name):
         ClipStore.open(store.path)
 
 
+@pytest.mark.parametrize("name", ["speech.jsonl", "joints.npz", "index.json"])
+def test_a_damaged_file_is_named(store, name):
+    path = store.path / name
+    path.write_bytes(b"[]" if name == "index.json" else path.read_bytes()[:10])
+
+    def use() -> None:
+        opened = ClipStore.open(store.path)
+        opened.speech(opened.ids[-1])
+        assert opened.joints.rest.any()
+
+    with pytest.raises(InputError, match=rf"{name}: .*damaged.*delete the store's folder"):
+        use()
+
+
 def test_truncated_array_and_foreign_version(store):
     path = store.path / "motion.npy"
     path.write_bytes(path.read_bytes()[:-100])

@@ -1,5 +1,6 @@
 """Training: resumed equals never stopped, bit for bit; it diverges loudly and leaves the world's dice alone."""
 
+import errno
 from functools import partial
 from pathlib import Path
 
@@ -122,3 +123,19 @@ def test_frozen_parameters_stay_and_the_model_ends_in_eval_mode(tmp_path):
     train(model, partial(losses_of, model), CONFIG, seed_axes=("toy",), work=tmp_path)
     assert torch.equal(model[0].weight, before)
     assert not model.training
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    (tmp_path / CHECKPOINT).write_bytes(b"not a checkpoint")
+    with pytest.raises(InputError, match=rf"{CHECKPOINT}: not a readable checkpoint .*delete it"):
+        run(tmp_path)
+
+
+def test_a_full_disk_says_so_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match=rf"{CHECKPOINT}: the disk is full"):
+        run(tmp_path)
+    assert list(tmp_path.iterdir()) == []

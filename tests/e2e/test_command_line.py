@@ -34,6 +34,13 @@ print(sorted(heavy & set(sys.modules)), file=sys.stderr)
         (["generate", "--method", "rag", "--audio", "a.wav", "--out", "b.npz"], "error: unknown method 'rag'"),
         (["evaluate", "nowhere", "--data", "nowhere", "--metrics", "bc"], "error: nowhere: no such folder"),
         (["evaluate", "x", "--data", "x", "--metrics", "fdg"], "did you mean 'fgd'?"),
+        (["run", "tiny", "--runs", "/proc/runs"], "error: /proc/runs: cannot be written"),
+        (["table", "tiny", "--out", "table.docx"], "error: unknown ending of --out '.docx'; expected one of .csv, .md"),
+        (["table", "tiny", "--out", "."], "error: .: is a folder; expected the name of a file"),
+        (["run"], "error: Missing argument 'GRID'; see gesturebench run --help"),
+        (["run", "tiny", "--wrokers", "2"], "error: No such option: --wrokers"),
+        (["run", "tiny", "--workers", "0"], "error: Invalid value for '--workers'"),
+        (["rnu"], "Did you mean 'run'?"),
         (["data", "info", "nowhere"], "error: nowhere: no folder smplxflame_30"),
         (["data", "standin", "--preset", "tinny", "--out", "x"], "did you mean 'tiny'?"),
     ],
@@ -69,3 +76,32 @@ def test_an_existing_folder_is_not_overwritten(call, tmp_path):
     done = call("data", "standin", "--preset", "tiny", "--out", tmp_path)
     assert done.returncode == 2
     assert "already there" in done.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["data"]])
+def test_no_words_are_answered_with_the_help(call, words):
+    done = call(*words)
+    assert done.returncode == 2
+    assert "Usage: " in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "verb",
+    ["run", "status", "table", "report", "generate", "evaluate", "methods", "metrics", "data standin", "data info"],
+)
+def test_every_verb_has_an_example(call, verb):
+    text = call(*verb.split(), "--help", COLUMNS="200").stdout
+    assert f"Example: gesturebench {verb}" in text
+
+
+def test_what_a_killed_command_left_is_cleared_away(tmp_path):
+    import os
+
+    from gesturebench.commands import _clear_parts
+
+    parts = [tmp_path / f".corpus.{number}.part" for number in (2**22 + 1, os.getpid())]
+    for part in parts:
+        part.mkdir()
+    _clear_parts(tmp_path / "corpus")
+    assert [part.exists() for part in parts] == [False, True]

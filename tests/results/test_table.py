@@ -12,7 +12,7 @@ from gesturebench.benchmarks.source import FolderSource, StandinSource
 from gesturebench.benchmarks.state import RunStore
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import write_json
-from gesturebench.results.render import latex_escaped, render
+from gesturebench.results.render import latex_escaped, render, to_terminal
 from gesturebench.results.table import build_table
 
 ROWS = (
@@ -162,3 +162,22 @@ def test_markdown_rows_are_aligned(store):
 def test_unknown_format(store):
     with pytest.raises(InputError, match=r"unknown format 'latx'.*did you mean 'latex'"):
         render(build_table([plan()], store), "latx")
+
+
+def test_a_narrow_terminal_shows_every_word_and_number(store):
+    p = plan()
+    record(p, store)
+    table = build_table([p], store)
+    narrow = to_terminal(table, width=60)
+    assert max(map(len, narrow.split("Protocol")[0].splitlines())) <= 60
+    for line in table.lines:
+        assert f"{line.label} (" in narrow
+        assert f"{line.entries['fgd'].number.mean:.3g}"[:3] in narrow
+    assert "…" not in narrow
+
+
+def test_what_is_not_there_yet_is_counted(store):
+    p = plan()
+    assert any("8 of 8 numbers are not there yet" in remark for remark in build_table([p], store).remarks)
+    record(p, store)
+    assert not any("not there yet" in remark for remark in build_table([p], store).remarks)

@@ -1,5 +1,6 @@
 """The stand-in corpus on disk: BEAT2's layout, written clip by clip in worker processes, the manifest last."""
 
+import contextlib
 import hashlib
 import multiprocessing
 import os
@@ -107,7 +108,9 @@ def _clip_reports(job: Job, names: list[ClipName], workers: int) -> Iterator[Cli
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(names)), context, _start_worker, (job, os.getpid())) as pool:
         try:
-            yield from pool.map(_write_clip_in_worker, names)
+            with _deaf_to_interrupts():
+                reports = pool.map(_write_clip_in_worker, names)
+            yield from reports
         except BrokenProcessPool as error:
             raise InputError(
                 f"{job.out}: a worker process was killed",
@@ -117,13 +120,23 @@ def _clip_reports(job: Job, names: list[ClipName], workers: int) -> Iterator[Cli
             pool.shutdown(cancel_futures=True)
 
 
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes started in the block never hear Ctrl-C, which reaches the whole terminal group: their parent decides.
+    It hears afterwards what came meanwhile."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _worker_job: Job | None = None
 
 
 def _start_worker(job: Job, parent: int) -> None:
     global _worker_job
     _worker_job = job
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal group; the parent decides
     limit_threads()
     threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
 
