@@ -1,7 +1,8 @@
 """The evaluator contract: pure functions underneath, a thin class `update -> merge -> compute` on top."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -16,14 +17,22 @@ Direction = Literal["lower", "higher", "closer to ground truth"]
 
 @dataclass(frozen=True)
 class Column:
-    """A number of an evaluator as a table shows it: its key in `compute()`, heading, direction, and decimals."""
+    """A number of an evaluator as a table shows it, and what a reader must know of it.
+
+    `key` in `compute()`, `heading`, `direction`, `decimals`; `oracle`: it reads the stand-in's truth and exists on no
+    other corpus; `unit` and `formula` of the raw value; `scales` by which families of papers print it (printed = raw x
+    scale), 1 where a family is not named; `source` of the definition.
+    """
 
     key: str
     heading: str
     direction: Direction
     decimals: int = 3
     oracle: bool = False
-    """Whether it reads the stand-in's truth; such columns exist on no other corpus."""
+    unit: str = ""
+    formula: str = ""
+    scales: Mapping[str, float] = field(default_factory=dict)
+    source: str = ""
 
 
 class Evaluator(ABC):

@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from gesturebench.cli_data import data_app
+from gesturebench.cli_metrics import metrics_app
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -13,8 +16,8 @@ app = typer.Typer(
     help="Benchmark and ablations of co-speech gesture generation on BEAT2.\n\n"
     "Start with: gesturebench run demo && gesturebench table demo",
 )
-data_app = typer.Typer(no_args_is_help=True, help="The stand-in corpus, and what a data folder holds.")
 app.add_typer(data_app, name="data")
+app.add_typer(metrics_app, name="metrics")
 
 GridName = Annotated[str, typer.Argument(metavar="GRID", help="A built-in grid (demo, tiny, beat2) or a YAML file.")]
 GridNames = Annotated[
@@ -158,32 +161,3 @@ def methods() -> None:
     from gesturebench.commands import show_methods
 
     show_methods()
-
-
-@app.command()
-def metrics() -> None:
-    """Every metric and its columns. Example: gesturebench metrics"""
-    from gesturebench.commands import show_metrics
-
-    show_metrics()
-
-
-@data_app.command()
-def standin(
-    out: Annotated[Path, typer.Option(help="New folder for the corpus.")],
-    preset: Annotated[str, typer.Option(help="tiny or demo.")] = "demo",
-    seed: Annotated[int, typer.Option(help="Corpus seed.")] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = os.cpu_count() or 1,
-) -> None:
-    """Write the stand-in corpus in BEAT2's layout. Example: gesturebench data standin --preset tiny --out corpus"""
-    from gesturebench.commands import write_standin
-
-    write_standin(preset, out, seed, workers)
-
-
-@data_app.command()
-def info(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A BEAT2 folder.")]) -> None:
-    """Clips, splits, speakers and length of a data folder. Example: gesturebench data info BEAT2/beat_english_v2.0.0"""
-    from gesturebench.commands import show_data
-
-    show_data(folder)
