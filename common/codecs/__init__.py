@@ -1,1 +1,1 @@
-"""Codecs: motion of one body part <-> a short sequence of latents (part VAEs)."""
+"""Part codecs: motion of a body part to latents or codes and back."""

@@ -1,0 +1,34 @@
+"""L1div clip after clip, and the pair distances of diversity."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gesturebench.evaluators.diversity import average_distance, mean_pair_distance, rooted
+from gesturebench.evaluators.l1div import absolute_deviation, l1_deviation
+from tests.parity.frame import Check, Golden, case, near
+
+
+@case("evaluators/diversity.npz")
+def diversity(golden: Golden) -> Iterator[Check]:
+    yield from l1div(golden.under("l1div/"))
+    clips = golden["avgdist/clips"].astype(np.float64)
+    yield near("avgdist/value", average_distance(clips), golden["avgdist/value"])
+    from_pelvis = np.stack([rooted(clip, "first_frame") for clip in clips])
+    yield near("avgdist/value_rootnorm", average_distance(from_pelvis), golden["avgdist/value_rootnorm"])
+    yield near("calcdiv/value", mean_pair_distance(golden["calcdiv/feats"]), golden["calcdiv/value"])
+
+
+def l1div(arrays: dict[str, np.ndarray]) -> Iterator[Check]:
+    """The running mean over the frames of all clips so far, and what the in-place code leaves of a clip."""
+    total = frames = 0.0
+    index = 0
+    while f"clip{index}" in arrays:
+        clip = arrays[f"clip{index}"].astype(np.float64)
+        total, frames = total + l1_deviation(clip), frames + len(clip)
+        for running in (f"running_legacy{index}", f"running_evaltools{index}"):
+            if running in arrays:
+                yield near(f"l1div/{running}", total / frames, arrays[running])
+        if (left := f"clip{index}_after_run") in arrays:
+            yield near(f"l1div/{left}", absolute_deviation(clip), arrays[left])
+        index += 1
