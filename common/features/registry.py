@@ -31,6 +31,7 @@ FEATURES: dict[str, Feature] = {
     feature.name: feature
     for feature in (
         Feature("mel", 66, 1, "gesturebench.common.features.mel"),
+        Feature("prosody", 3, 1, "gesturebench.common.features.prosody"),
         Feature("words", 64, 1, "gesturebench.common.features.words"),
     )
 }

@@ -105,3 +105,45 @@ def test_word_vectors_are_standardised_and_fixed():
     assert table.var() == pytest.approx(1, abs=0.01)
     np.testing.assert_allclose(np.corrcoef(table.T) - np.eye(64), 0, atol=0.12)
     assert word_vector("hello")[:3] == pytest.approx((0.564455, -1.035121, -0.086112), abs=1e-6)
+
+
+def voice(pitch_hz: np.ndarray | float, seconds: float = 2.0, loudness: float = 0.1) -> np.ndarray:
+    """Seven harmonics of a pitch that may change from sample to sample."""
+    phase = 2 * np.pi * np.cumsum(np.broadcast_to(pitch_hz, int(seconds * 16_000))) / 16_000
+    return loudness * sum(np.sin(k * phase + k) / k for k in range(1, 8))
+
+
+@pytest.mark.parametrize("pitch_hz", [65, 110, 150, 240, 390])
+def test_pitch_of_a_steady_voice(pitch_hz):
+    voicing, octaves, _ = compute_feature("prosody", speech(voice(pitch_hz)))[3:-3].T
+    np.testing.assert_allclose(150 * 2**octaves, pitch_hz, rtol=2e-3)
+    assert voicing.min() > 0.95
+
+
+def test_pitch_follows_a_glide():
+    pitch_hz = np.geomspace(100, 200, 32_000)
+    octaves = compute_feature("prosody", speech(voice(pitch_hz)))[:, 1]
+    at_frames = pitch_hz[(np.arange(60) * 16_000 / 30).astype(int)]
+    np.testing.assert_allclose(octaves[3:-3], np.log2(at_frames / 150)[3:-3], atol=0.02)
+
+
+def test_pitch_does_not_depend_on_loudness():
+    loud, quiet = (compute_feature("prosody", speech(voice(120, loudness=level))) for level in (0.2, 0.02))
+    np.testing.assert_allclose(loud[:, :2], quiet[:, :2], atol=1e-3)
+    np.testing.assert_allclose((loud - quiet)[3:-3, 2], np.log(100) / 3, atol=2e-2)
+
+
+def test_noise_and_silence_have_no_pitch():
+    for audio in (noise(2), np.zeros(32_000)):
+        voicing, octaves, _ = compute_feature("prosody", speech(audio)).T
+        assert voicing.max() < 0.5
+        assert not octaves.any()
+
+
+def test_long_audio_has_the_same_prosody_in_blocks(monkeypatch):
+    from gesturebench.common.features import prosody
+
+    spoken = speech(voice(np.geomspace(80, 300, 48_000), 3.0))
+    whole = prosody.prosody(spoken)
+    monkeypatch.setattr(prosody, "_BLOCK", 17)
+    np.testing.assert_allclose(prosody.prosody(spoken), whole, atol=1e-4)

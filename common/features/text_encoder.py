@@ -1,0 +1,145 @@
+"""Words as a language model reads them: one vector per token, per word, and per motion frame.
+
+Legend: N tokens of a sentence with its two special ones, W words, T motion frames, D width of the model.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from gesturebench.common.corpus.clip import Speech, Word
+from gesturebench.common.errors import InputError
+from gesturebench.common.features.pretrained import Pretrained, load_model, load_tokenizer, passport
+from gesturebench.common.features.speech_encoder import summed_layers
+
+MAY_MISS = ("pooler.", "embeddings.position_ids")
+"""Not read here: the layer that BERT puts on its first token, and a buffer of old files."""
+
+
+class TextEncoderConfig(Pretrained):
+    """Which hidden states of which masked language model.
+
+    The published features of RAG-Gesture are the sum of the last four layers of `bert-base-cased` at 15 fps, of what a
+    recogniser heard (`source`: the `transcript`; `words` are the aligned ones).
+    """
+
+    layers: tuple[int, ...] = Field((-4, -3, -2, -1), min_length=1)
+    fps: Literal[15, 30] = 30
+    source: Literal["words", "transcript"] = "words"
+
+
+class TextEncoder:
+    """A pretrained language model as a feature; loaded when the first row is computed."""
+
+    name, version = "text", 1
+
+    def __init__(self, config: TextEncoderConfig, device: str = "cpu"):
+        self.config, self.device = config, device
+
+    def passport(self) -> dict[str, Any]:
+        """What the numbers depend on."""
+        return passport(self.config, self.version)
+
+    def rows(self, speech: Speech) -> np.ndarray:
+        """(T, D) float32 with T = speech.n_frames(fps): the vector of the word spoken, zero in silence.
+
+        A clip with more words than the model reads at once is read in parts.
+        """
+        words = merged(getattr(speech, self.config.source))
+        vectors_WD = [self.words([word.text for word in part]) for part in self._parts(words)]
+        n = speech.n_frames(self.config.fps)
+        if not vectors_WD:
+            return np.zeros((n, self.width), np.float32)
+        return placed(words, np.concatenate(vectors_WD), n, self.config.fps)
+
+    @property
+    def width(self) -> int:
+        return self._model.config.hidden_size
+
+    def words(self, words: Sequence[str]) -> np.ndarray:
+        """(W, D) float32: each word's mean over its tokens, read in the sentence they form together."""
+        tokens_ND, word_ids = self._read(words)
+        return word_means(tokens_ND, word_ids, len(words))
+
+    def tokens(self, words: Sequence[str]) -> np.ndarray:
+        """(N, D) float32: the sentence, its first and last special token included."""
+        return self._read(words)[0]
+
+    def fits(self, words: Sequence[str]) -> bool:
+        """Whether the model can read the sentence at once; RAG-Gesture leaves out windows that it cannot."""
+        return len(self._tokenised(words).input_ids) <= self._limit
+
+    @torch.inference_mode()
+    def _read(self, words: Sequence[str]) -> tuple[np.ndarray, list[int | None]]:
+        encoding = self._tokenised(words)
+        if len(encoding.input_ids) > self._limit:
+            raise InputError(
+                f"{self.config.model}: a sentence of {len(encoding.input_ids)} tokens",
+                expected=f"at most {self._limit}",
+                remedy="cut the speech into windows",
+            )
+        output = self._model(torch.tensor([encoding.input_ids], device=self.device), output_hidden_states=True)
+        return summed_layers(output, self.config.layers)[0].float().cpu().numpy(), encoding.word_ids()
+
+    def _tokenised(self, words: Sequence[str]) -> Any:
+        return self._tokenizer(list(words), is_split_into_words=True)
+
+    def _parts(self, words: Sequence[Word]) -> Iterator[list[Word]]:
+        """Runs of words, each as long as fits."""
+        part: list[Word] = []
+        for word in words:
+            if part and not self.fits([w.text for w in [*part, word]]):
+                yield part
+                part = []
+            part.append(word)
+        if part:
+            yield part
+
+    @cached_property
+    def _limit(self) -> int:
+        return min(self._model.config.max_position_embeddings, self._tokenizer.model_max_length)
+
+    @cached_property
+    def _model(self) -> Any:
+        return load_model(self.config, "AutoModel", MAY_MISS).to(self.device)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return load_tokenizer(self.config)
+
+
+def merged(words: Sequence[Word]) -> tuple[Word, ...]:
+    """Words with punctuation joined to the word before, which transcripts list as tokens of the same time interval.
+
+    >>> [word.text for word in merged([Word("slow", 0, 1), Word(",", 0, 1), Word("walk", 1, 2)])]
+    ['slow,', 'walk']
+    """
+    joined: list[Word] = []
+    for word in words:
+        last = joined[-1] if joined else None
+        if last is not None and (last.start_s, last.end_s) == (word.start_s, word.end_s):
+            joined[-1] = Word(last.text + word.text, word.start_s, word.end_s)
+        else:
+            joined.append(word)
+    return tuple(joined)
+
+
+def word_means(tokens_ND: np.ndarray, word_ids: Sequence[int | None], n_words: int) -> np.ndarray:
+    """(W, D): the mean over the tokens of each word; `word_ids` tells which word a token belongs to. A word without
+    tokens is zero."""
+    member_WN = np.array([[word_id == word for word_id in word_ids] for word in range(n_words)], tokens_ND.dtype)
+    member_WN = member_WN.reshape(n_words, len(word_ids))
+    return member_WN @ tokens_ND / np.maximum(member_WN.sum(axis=1, keepdims=True), 1)
+
+
+def placed(words: Sequence[Word], vectors_WD: np.ndarray, n_frames: int, fps: float) -> np.ndarray:
+    """(T, D) float32: word w holds the frames int(start fps) to int(end fps) - 1; later words overwrite, silence is
+    zero, and a word within one frame vanishes (RAG-Gesture)."""
+    rows = np.zeros((n_frames, vectors_WD.shape[1]), np.float32)
+    for word, vector in zip(words, vectors_WD):
+        rows[int(word.start_s * fps) : int(word.end_s * fps)] = vector
+    return rows
