@@ -1,6 +1,6 @@
-"""Training the autoencoder of FGD, and reading features off its encoder.
+"""Training the autoencoder of FGD on windows of the training split.
 
-Legend: B batch, T frames, C = 330 channels of 55 rotations in 6D, D = 240 features.
+Legend: B batch, T frames, C = 330 channels of 55 rotations in 6D.
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,9 @@ from torch import Tensor
 
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.errors import InputError
-from gesturebench.common.motion.rotations import axis_angle_to_6d
 from gesturebench.common.seeds import seed_of
+from gesturebench.evaluators.fgd_features import rot6d
 from gesturebench.evaluators.skeleton_encoder import SkeletonAutoencoder
-
-BLOCK = 32
-"""Clips are cut to a multiple of this many frames; a shorter clip has no features."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +71,6 @@ class TrainingWindows:
         return rot6d(np.stack([self.poses[clip][start : start + self.window] for clip, start in zip(clips, starts)]))
 
 
-def rot6d(poses: np.ndarray) -> Tensor:
-    """Axis-angle (..., T, 165) -> (..., T, 330), channel = joint * 6 + component."""
-    return axis_angle_to_6d(torch.from_numpy(np.array(poses, dtype=np.float32)).unflatten(-1, (-1, 3))).flatten(-2)
-
-
 def reconstruction_losses(
     model: SkeletonAutoencoder, rot6d_BTC: Tensor, scale: Scale, velocity: float
 ) -> dict[str, Tensor]:
@@ -90,10 +82,3 @@ def reconstruction_losses(
         "velocity": error.diff(dim=1).square().mean() / scale.velocity_variance,
     }
     return {"loss": losses["reconstruction"] + velocity * losses["velocity"], **losses}
-
-
-@torch.no_grad()
-def clip_features(model: SkeletonAutoencoder, poses: np.ndarray) -> np.ndarray:
-    """Axis-angle (T, 165) -> (2 (T // 32), 240) float32: the whole clip, cut to a multiple of 32 frames, at once."""
-    whole = len(poses) // BLOCK * BLOCK
-    return model.encoder(rot6d(poses[:whole])[None])[0].numpy()

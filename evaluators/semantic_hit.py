@@ -84,8 +84,26 @@ class SemanticHit(Evaluator):
     name: ClassVar[str] = "semantic_hit"
     Config: ClassVar[type[Config]] = SemanticHitConfig
     columns: ClassVar[tuple[Column, ...]] = (
-        Column("semantic_hit", "Semantic hit", "higher", 3, oracle=True),
-        Column("semantic_hit_discourse", "Discourse hit", "higher", 3, oracle=True),
+        Column(
+            "semantic_hit",
+            "Semantic hit",
+            "higher",
+            3,
+            oracle=True,
+            unit="share of events, 0 to 1",
+            formula="events whose true stroke the classifier names / events",
+            source="ours, on the truth of the stand-in corpus",
+        ),
+        Column(
+            "semantic_hit_discourse",
+            "Discourse hit",
+            "higher",
+            3,
+            oracle=True,
+            unit="share of events, 0 to 1",
+            formula="the same over the events that connectives caused",
+            source="ours, on the truth of the stand-in corpus",
+        ),
     )
     fitted: ClassVar[bool] = True
     requires_truth: ClassVar[bool] = True

@@ -12,7 +12,7 @@ from gesturebench.common.files import write_npz
 
 _REMEDY = "write or download the file again (below a runs folder: delete its step's folder and run again)"
 _KEYS = ("poses", "expressions", "trans", "betas", "mocap_frame_rate")
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError)
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, RuntimeError)
 
 
 def save_motion(path: Path, motion: Motion) -> None:
@@ -37,17 +37,47 @@ def load_motion(path: Path) -> Motion:
     rate = arrays["mocap_frame_rate"]
     if rate.size != 1 or rate.dtype.kind not in "fiu":
         raise InputError(f"{path}: mocap_frame_rate is {rate.tolist()!r}", expected="one number", remedy=_REMEDY)
-    betas = _single_shape(path, arrays["betas"])
-    return Motion(
-        *(_float32(path, key, arrays[key]) for key in _KEYS[:3]), _float32(path, "betas", betas), float(rate.item())
-    ).checked(path)
+    poses, expressions, trans, betas = (_float32(path, key, arrays[key]) for key in _KEYS[:4])
+    return Motion(poses, expressions, trans, _single_shape(path, betas), float(rate.item())).checked(path)
+
+
+def motion_length(path: Path) -> int:
+    """Frames that a motion file announces."""
+    shape = announced_shape(path, "poses")
+    if len(shape) != 2:
+        raise InputError(f"{path}: poses has shape {shape}", expected="one row per frame", remedy=_REMEDY)
+    return shape[0]
+
+
+def announced_shape(path: Path, key: str) -> tuple[int, ...]:
+    """The shape of one array of a motion file: its header is read, not its data."""
+    if not path.is_file():
+        raise _absent(path)
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as file:
+            major, _ = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
+            return read(file)[0]
+    except KeyError as error:
+        raise InputError(f"{path}: no array {key}", expected=f"the keys {', '.join(_KEYS)}", remedy=_REMEDY) from error
+    except _BROKEN as error:
+        raise _truncated(path, error) from error
+
+
+def _absent(path: Path) -> InputError:
+    return InputError(
+        f"{path}: no such motion file", expected="an npz in BEAT2's layout", remedy="copy the motion there"
+    )
+
+
+def _truncated(path: Path, error: Exception) -> InputError:
+    what = f"{path}: truncated or not an npz file ({error})"
+    return InputError(what, expected="a whole BEAT2 npz", remedy=_REMEDY)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
-        raise InputError(
-            f"{path}: no such motion file", expected="an npz in BEAT2's layout", remedy="copy the motion there"
-        )
+        raise _absent(path)
     try:
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
@@ -58,8 +88,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
                 raise InputError(f"{path}: no array {missing}", expected=f"the keys {', '.join(_KEYS)}", remedy=_REMEDY)
             return {key: archive[key] for key in _KEYS}
     except _BROKEN as error:
-        what = f"{path}: truncated or not an npz file ({error})"
-        raise InputError(what, expected="a whole BEAT2 npz", remedy=_REMEDY) from error
+        raise _truncated(path, error) from error
 
 
 def _single_shape(path: Path, betas: np.ndarray) -> np.ndarray:

@@ -4,30 +4,18 @@ A joint regressor is linear, so J(betas, expression) = J0 + Jdirs [betas; expres
 file; pose correctives move vertices, never joints. (Loper et al. 2015, eq. 10; Pavlakos et al. 2019.)
 """
 
-import pickle
-import zipfile
-import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from gesturebench.common.corpus.clip import BETA_DIM, EXPRESSION_DIM, Motion
-from gesturebench.common.errors import InputError
+from gesturebench.common.corpus.clip import BETA_DIM, Motion
 from gesturebench.common.files import write_npz
+from gesturebench.common.motion.body_file import read_body
 from gesturebench.common.motion.skeleton import HANDS, N_JOINTS, PARENTS, pose_channels
 
-_UNREADABLE = (
-    KeyError,
-    IndexError,
-    TypeError,
-    ValueError,
-    OSError,
-    EOFError,
-    zipfile.BadZipFile,
-    zlib.error,
-    pickle.UnpicklingError,
-)
+JOINT_ARRAYS = ("v_template", "shapedirs", "J_regressor", "hands_meanl", "hands_meanr")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,37 +32,16 @@ class JointModel:
 
     @classmethod
     def from_body_model(cls, path: Path) -> "JointModel":
-        """Read an SMPL-X `.npz` (licensed, or the stand-in body): J_regressor, v_template, shapedirs and the hand
-        means.
-        """
-        try:
-            with np.load(path, allow_pickle=True) as body:
-                regressor = np.asarray(body["J_regressor"], dtype=np.float64)
-                rest = regressor @ body["v_template"]
-                directions = np.einsum(
-                    "jv,vck->jck",
-                    regressor,
-                    np.asarray(body["shapedirs"][:, :, : BETA_DIM + EXPRESSION_DIM], np.float64),
-                )
-                hand_mean = np.concatenate([np.ravel(body["hands_meanl"]), np.ravel(body["hands_meanr"])])
-                parents = np.asarray(body["kintree_table"][0], dtype=np.int64)
-        except FileNotFoundError as error:
-            raise InputError(
-                f"{path}: no body model there", remedy="pass --body SMPLX_NEUTRAL_2020.npz or --body standin"
-            ) from error
-        except _UNREADABLE as error:
-            raise InputError(
-                f"{path}: not an SMPL-X model ({error})",
-                expected="SMPLX_NEUTRAL_2020.npz",
-                remedy="pass that file as --body, or --body standin",
-            ) from error
-        if rest.shape != (N_JOINTS, 3) or tuple(parents[1:]) != PARENTS[1:]:
-            raise InputError(
-                f"{path}: {len(rest)} joints",
-                expected="the 55-joint SMPL-X tree",
-                remedy="use the 2020 neutral SMPL-X file",
-            )
-        return cls(rest, directions, hand_mean)
+        """Read an SMPL-X `.npz` (licensed, or the stand-in body)."""
+        return cls.from_arrays(read_body(path, JOINT_ARRAYS))
+
+    @classmethod
+    def from_arrays(cls, body: Mapping[str, np.ndarray]) -> "JointModel":
+        """From the arrays `JOINT_ARRAYS` of a body model."""
+        regressor = body["J_regressor"].astype(np.float64)
+        directions = np.tensordot(regressor, body["shapedirs"].astype(np.float64), axes=1)
+        hand_mean = np.concatenate([body["hands_meanl"], body["hands_meanr"]]).astype(np.float64)
+        return cls(regressor @ body["v_template"], directions, hand_mean)
 
     @classmethod
     def load(cls, path: Path) -> "JointModel":
@@ -111,18 +78,24 @@ def rotation_matrices(axis_angle: np.ndarray) -> np.ndarray:
 
 
 def forward_kinematics(local: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Pose a rigid skeleton: local rotations (T, 55, 3, 3) and rest joints ([T,] 55, 3) -> positions (T, 55, 3).
+    """Pose a rigid skeleton: local rotations (T, 55, 3, 3) and rest joints ([T,] 55, 3) -> positions (T, 55, 3)."""
+    rest_J3T = np.ascontiguousarray(np.moveaxis(np.broadcast_to(rest, (len(local), N_JOINTS, 3)), 0, -1))
+    _, position = joint_chain(np.ascontiguousarray(np.moveaxis(local, 0, -1)), rest_J3T)
+    return np.ascontiguousarray(np.moveaxis(position, -1, 0))
+
+
+def joint_chain(local_J33T: np.ndarray, rest_J3T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Local rotations and rest joints -> rotations in the world (55, 3, 3, T) and positions (55, 3, T).
 
     G_j = G_parent R_j,  p_j = p_parent + G_parent (rest_j - rest_parent). Frames are the innermost axis: small matrices
     are multiplied as sums over long rows, four times faster than a stack of 3 x 3 products.
     """
-    rest_J3T = np.ascontiguousarray(np.moveaxis(np.broadcast_to(rest, (len(local), N_JOINTS, 3)), 0, -1))
-    local_J33T = np.ascontiguousarray(np.moveaxis(local, 0, -1))
-    world, position = np.empty_like(local_J33T), np.empty_like(rest_J3T, dtype=np.result_type(local, rest))
+    world = np.empty_like(local_J33T)
+    position = np.empty_like(rest_J3T, dtype=np.result_type(local_J33T, rest_J3T))
     world[0], position[0] = local_J33T[0], rest_J3T[0]
     for joint in range(1, N_JOINTS):
         parent = PARENTS[joint]
         world[joint] = np.einsum("abt,bct->act", world[parent], local_J33T[joint])
         offset = rest_J3T[joint] - rest_J3T[parent]
         position[joint] = position[parent] + np.einsum("abt,bt->at", world[parent], offset)
-    return np.ascontiguousarray(np.moveaxis(position, -1, 0))
+    return world, position

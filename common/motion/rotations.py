@@ -1,23 +1,22 @@
-"""Rotations: axis-angle <-> matrix <-> 6D, on tensors of any leading shape.
+"""Rotations: axis-angle <-> quaternion <-> matrix <-> 6D, on tensors of any leading shape.
 
 6D is the first two **rows** of the matrix, flattened row by row (the convention of BEAT2 code; Zhou et al. 2019 use
-columns).
+columns). Quaternions have their real part first. Every way back gives angles in [0, pi] and keeps full precision up to
+pi; `rotations_legacy` has the conversions of released code.
 """
-
-import math
 
 import torch
 from torch import Tensor
 
 
 def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
-    """(..., 3) radians -> (..., 3, 3) by Rodrigues' formula R = I + a K + b K^2 with series near angle 0."""
+    """(..., 3) radians -> (..., 3, 3) by Rodrigues' formula R = I + a K + b K^2, a = sin w / w,
+    b = 2 sin^2(w / 2) / w^2 (the form of 1 - cos that loses no digits)."""
     angle2 = (axis_angle * axis_angle).sum(-1)
     small = angle2 < 1e-8
-    safe2 = torch.where(small, torch.ones_like(angle2), angle2)
-    angle = safe2.sqrt()
+    angle = torch.where(small, torch.ones_like(angle2), angle2).sqrt()
     a = torch.where(small, 1 - angle2 / 6, torch.sin(angle) / angle)
-    b = torch.where(small, 0.5 - angle2 / 24, (1 - torch.cos(angle)) / safe2)
+    b = torch.where(small, 0.5 - angle2 / 24, 2 * (torch.sin(angle / 2) / angle) ** 2)
     x, y, z = axis_angle.unbind(-1)
     rows = (
         1 - b * (y * y + z * z), b * x * y - a * z, b * x * z + a * y,
@@ -47,8 +46,27 @@ def matrix_to_quaternion(matrix: Tensor) -> Tensor:
     return torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
 
 
+def quaternion_to_matrix(quaternion: Tensor) -> Tensor:
+    """(..., 4) of any length but zero -> (..., 3, 3)."""
+    w, x, y, z = torch.nn.functional.normalize(quaternion, dim=-1).unbind(-1)
+    rows = (
+        1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w),
+        2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w),
+        2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y),
+    )  # fmt: skip
+    return torch.stack(rows, -1).unflatten(-1, (3, 3))
+
+
+def axis_angle_to_quaternion(axis_angle: Tensor) -> Tensor:
+    """(..., 3) radians -> (..., 4) = (cos w/2, sin(w/2) axis); the real part is negative for w in (pi, 3 pi)."""
+    angle = axis_angle.norm(dim=-1, keepdim=True)
+    # sinc(x) = sin(pi x) / (pi x) is exact at 0
+    return torch.cat((torch.cos(angle / 2), axis_angle * torch.sinc(angle / (2 * torch.pi)) / 2), -1)
+
+
 def quaternion_to_axis_angle(quaternion: Tensor) -> Tensor:
-    """(..., 4) real part first -> (..., 3), angle in [0, pi] for a non-negative real part."""
+    """(..., 4) unit -> (..., 3), the shorter way round: angle in [0, pi]."""
+    quaternion = torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
     real, imaginary = quaternion[..., :1], quaternion[..., 1:]
     norm = imaginary.norm(dim=-1, keepdim=True)
     half = torch.atan2(norm, real)
@@ -76,23 +94,10 @@ def matrix_from_6d(six: Tensor) -> Tensor:
 
 
 def axis_angle_to_6d(axis_angle: Tensor) -> Tensor:
+    """(..., 3) -> (..., 6)."""
     return matrix_to_6d(axis_angle_to_matrix(axis_angle))
 
 
 def axis_angle_from_6d(six: Tensor) -> Tensor:
+    """(..., 6) -> (..., 3), angle in [0, pi]."""
     return matrix_to_axis_angle(matrix_from_6d(six))
-
-
-def geodesic_angle(a: Tensor, b: Tensor) -> Tensor:
-    """Angle in [0, pi] between rotation matrices (..., 3, 3)."""
-    relative = a @ b.transpose(-1, -2)
-    axis = torch.stack(
-        (
-            relative[..., 2, 1] - relative[..., 1, 2],
-            relative[..., 0, 2] - relative[..., 2, 0],
-            relative[..., 1, 0] - relative[..., 0, 1],
-        ),
-        -1,
-    )
-    cosine = relative.diagonal(dim1=-2, dim2=-1).sum(-1) - 1
-    return torch.atan2(axis.norm(dim=-1), cosine).clamp(0, math.pi)

@@ -29,6 +29,13 @@ EYES = (23, 24)
 """The eyes belong to no part: they are identity in every prediction."""
 FEET = (7, 8, 10, 11)
 """Joints whose speed decides foot contact, in the channel order of BEAT2 code."""
+SELECTIONS: dict[str, tuple[int, ...]] = PART_JOINTS | {
+    "full": tuple(range(N_JOINTS)),
+    "local_upper": tuple(sorted(UPPER + HANDS)),
+    "local_full": tuple(range(1, N_JOINTS)),
+}
+"""Named sets of joints: the parts, all joints, and those of the newer BEAT2 code: upper body with hands (43), all but
+the root (54)."""
 
 
 def pose_channels(joints: tuple[int, ...]) -> np.ndarray:
@@ -38,3 +45,22 @@ def pose_channels(joints: tuple[int, ...]) -> np.ndarray:
     array([66, 67, 68])
     """
     return (3 * np.asarray(joints)[:, None] + np.arange(3)).ravel()
+
+
+def channel_mask(joints: tuple[int, ...]) -> np.ndarray:
+    """(165,) bool: the columns of a pose that belong to `joints`."""
+    mask = np.zeros(3 * N_JOINTS, dtype=bool)
+    mask[pose_channels(joints)] = True
+    return mask
+
+
+def selected(poses: np.ndarray, joints: tuple[int, ...]) -> np.ndarray:
+    """(..., 165) -> (..., 3 k): the channels of `joints`."""
+    return poses[..., pose_channels(joints)]
+
+
+def recovered(channels: np.ndarray, joints: tuple[int, ...]) -> np.ndarray:
+    """(..., 3 k) -> (..., 165): the inverse of `selected`; joints outside the selection do not turn (zero)."""
+    poses = np.zeros((*channels.shape[:-1], 3 * N_JOINTS), channels.dtype)
+    poses[..., pose_channels(joints)] = channels
+    return poses

@@ -6,6 +6,7 @@ import numpy as np
 
 from gesturebench.common.corpus.clip import Motion
 from gesturebench.common.motion.kinematics import JointModel
+from gesturebench.common.motion.skeleton import N_JOINTS
 
 
 def mean_joint_speed(joints: JointModel, motions: Iterable[Motion]) -> np.ndarray:
@@ -15,9 +16,14 @@ def mean_joint_speed(joints: JointModel, motions: Iterable[Motion]) -> np.ndarra
     """
     total, frames = 0.0, 0
     for motion in motions:
-        if motion.n_frames < 2:
-            continue
-        velocity = np.gradient(joints.positions(motion), 1 / motion.fps, axis=0)
-        total = total + np.linalg.norm(velocity, axis=-1).sum(axis=0)
+        total = total + joint_speed_sum(joints, motion)
         frames += motion.n_frames
     return np.asarray(total / frames, dtype=np.float32)
+
+
+def joint_speed_sum(joints: JointModel, motion: Motion) -> np.ndarray:
+    """(55,) float64: the sum over frames of |dx/dt|; a single frame stands still."""
+    if motion.n_frames < 2:
+        return np.zeros(N_JOINTS)
+    velocity = np.gradient(joints.positions(motion), 1 / motion.fps, axis=0)
+    return np.linalg.norm(velocity, axis=-1).sum(axis=0)

@@ -7,7 +7,7 @@ import torch
 from gesturebench.common.corpus.standin.proportions import rest_joints
 from gesturebench.common.motion.kinematics import JointModel
 from gesturebench.common.motion.parts import (
-    CONTACT_SPEED,
+    CONTACT_DISTANCE,
     PART_FEATURES,
     foot_contact,
     motion_from_six,
@@ -81,7 +81,7 @@ def test_contact_is_a_foot_at_rest(motion, step):
     feet = JOINTS.positions(motion)[:, FEET]
     assert contact.shape == (40, 4)
     for t in range(40 - step):
-        still = np.linalg.norm(feet[t + step] - feet[t], axis=-1) < CONTACT_SPEED
+        still = np.linalg.norm(feet[t + step] - feet[t], axis=-1) < CONTACT_DISTANCE
         np.testing.assert_array_equal(contact[t], still)
     assert contact[-step:].all()
     assert 0 < contact.mean() < 1

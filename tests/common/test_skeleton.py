@@ -10,7 +10,11 @@ from gesturebench.common.motion.skeleton import (
     N_JOINTS,
     PARENTS,
     PART_JOINTS,
+    SELECTIONS,
+    channel_mask,
     pose_channels,
+    recovered,
+    selected,
 )
 
 KNOWN = {
@@ -39,3 +43,20 @@ def test_parts_and_eyes_cover_every_joint_once():
     assert joints == list(range(N_JOINTS))
     channels = np.concatenate([pose_channels(part) for part in (EYES, *PART_JOINTS.values())])
     assert sorted(channels) == list(range(3 * N_JOINTS))
+
+
+@pytest.mark.parametrize("name", SELECTIONS)
+def test_selected_channels_come_back_and_the_rest_is_still(name):
+    joints = SELECTIONS[name]
+    poses = np.random.default_rng(0).normal(size=(4, 165)).astype(np.float32)
+    back = recovered(selected(poses, joints), joints)
+    mask = channel_mask(joints)
+    np.testing.assert_array_equal(back[:, mask], poses[:, mask])
+    assert not back[:, ~mask].any()
+    assert mask.sum() == 3 * len(joints)
+
+
+def test_selections_of_the_newer_code():
+    assert len(SELECTIONS["local_upper"]) == 43
+    assert set(SELECTIONS["local_upper"]) == {*PART_JOINTS["upper"], *PART_JOINTS["hands"]}
+    assert SELECTIONS["local_full"] == tuple(range(1, N_JOINTS))

@@ -1,14 +1,15 @@
-"""A corpus that fits in memory: two speakers, three gestures, clicks for speech; the interface of a clip store."""
+"""A corpus that fits in memory: two speakers, three gestures, a click for every word; the interface of a clip store."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from gesturebench.common.corpus.clip import SAMPLE_RATE, Clip, Motion, Speech, TruthEvent
+from gesturebench.common.corpus.clip import SAMPLE_RATE, Clip, GestureLabel, Motion, Speech, TruthEvent, Word
 from gesturebench.common.corpus.standin.proportions import rest_joints
 from gesturebench.common.errors import InputError
 from gesturebench.common.fitting import FitContext
+from gesturebench.common.motion.face import FaceModel
 from gesturebench.common.motion.kinematics import JointModel
 from gesturebench.common.motion.skeleton import JOINT
 from gesturebench.evaluators.registry import evaluator_names, get_evaluator
@@ -16,6 +17,8 @@ from gesturebench.evaluators.registry import evaluator_names, get_evaluator
 FPS, SECONDS = 30, 8
 TAGS = ("iconic:big", "deictic:you", "metaphoric:contrast")
 STROKES_S = (1.5, 3.5, 5.5)
+SAMPLES = 2
+"""Motions per clip that multimodality is given."""
 _ARMS = [
     3 * JOINT[f"{side}_{name}"] + k for side in ("left", "right") for name in ("shoulder", "elbow") for k in range(3)
 ]
@@ -30,6 +33,7 @@ class TinyStore:
     def __init__(self):
         rest = rest_joints()
         self.joints = JointModel(rest, np.zeros((55, 3, 400)), np.full(90, 0.1))
+        self.face = tiny_face()
         self.mean_speed = np.full(55, 0.05)
         names = [f"{speaker}_{name}_0_{k}_{k}" for speaker, name in ((1, "wayne"), (2, "scott")) for k in range(1, 7)]
         self.ids = tuple(names)
@@ -58,6 +62,15 @@ class TinyStore:
         return self._clips[clip_id][1]
 
 
+def tiny_face() -> FaceModel:
+    """Six vertices that move, two of them with the jaw, of a mesh of ten."""
+    rng = np.random.default_rng(3)
+    basis, shape, rest = (
+        1e-3 * rng.normal(size=size).astype(np.float32) for size in ((109, 3 * 6 + 3 * 2), (300, 6), (6,))
+    )
+    return FaceModel(basis, shape, rest, n_coordinates=30)
+
+
 def make_clip(name: str, number: int) -> tuple[Clip, tuple[TruthEvent, ...]]:
     """A clip whose arms make the three gestures, in an order that depends on `number`, over slow smooth noise."""
     rng = np.random.default_rng(number)
@@ -78,7 +91,22 @@ def make_clip(name: str, number: int) -> tuple[Clip, tuple[TruthEvent, ...]]:
         rng.normal(size=300).astype(np.float32),
         float(FPS),
     )
-    return Clip(name, Speech(name, clicks(rng), int(name.split("_")[0])), motion), tuple(events)
+    return Clip(name, make_speech(name, rng, events), motion), tuple(events)
+
+
+def make_speech(name: str, rng: np.random.Generator, events: list[TruthEvent]) -> Speech:
+    """A word with one stressed vowel at every click, and a semantic label over every gesture."""
+    starts = np.cumsum(rng.uniform(0.3, 0.5, 15))
+    return Speech(
+        name,
+        clicks(rng, starts),
+        int(name.split("_")[0]),
+        words=tuple(Word("word", start, start + 0.25) for start in starts),
+        phones=tuple(Word("ER1", start, start + 0.2) for start in starts),
+        labels=tuple(
+            GestureLabel("06_iconic_m", event.prep_s, event.hold_s, rng.uniform(0.1, 1), event.word) for event in events
+        ),
+    )
 
 
 def stroke(kind: int, start_s: float, n: int) -> np.ndarray:
@@ -94,10 +122,10 @@ def smooth_noise(rng: np.random.Generator, n: int, dim: int, scale: float) -> np
     return scale * np.sin(2 * np.pi * rates * np.arange(n)[:, None] / FPS + phases)
 
 
-def clicks(rng: np.random.Generator) -> np.ndarray:
-    """Bursts of noise two or three times a second over a faint hiss."""
+def clicks(rng: np.random.Generator, starts_s: np.ndarray) -> np.ndarray:
+    """Bursts of noise over a faint hiss."""
     audio = 1e-3 * rng.normal(size=SECONDS * SAMPLE_RATE)
-    for start in np.cumsum(rng.uniform(0.3, 0.5, 15)):
+    for start in starts_s:
         at = int(start * SAMPLE_RATE)
         audio[at : at + 1600] += 0.3 * rng.normal(size=len(audio[at : at + 1600]))
     return audio.astype(np.float32)
@@ -128,5 +156,13 @@ def make(store, tmp_path_factory):
     return SimpleNamespace(evaluator=build, artifact=fitted, names=evaluator_names())
 
 
+SMALL = {
+    "fgd": {"steps": 3, "batch": 2},
+    "bc": {"mask": 15},
+    "diversity": {"frames": 60},
+    "multimodality": {"samples": SAMPLES},
+}
+
+
 def small_config(cls):
-    return cls.preset("tiny").updated({"fgd": {"steps": 3, "batch": 2}, "bc": {"mask": 15}}.get(cls.name, {}))
+    return cls.preset("tiny").updated(SMALL.get(cls.name, {}))

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -6,16 +7,14 @@ import torch
 
 from gesturebench.common.checkpoint import WEIGHTS, load_weights
 from gesturebench.common.errors import InputError
+from gesturebench.common.files import sha256_file
 from gesturebench.common.fitting import FitContext
+from gesturebench.common.motion.rotations import matrix_from_6d, matrix_to_6d
 from gesturebench.common.seeds import torch_generator
 from gesturebench.evaluators.fgd import FGD, FGDConfig, halves
-from gesturebench.evaluators.fgd_training import (
-    Scale,
-    TrainingWindows,
-    clip_features,
-    new_autoencoder,
-    reconstruction_losses,
-)
+from gesturebench.evaluators.fgd_features import clip_features, rot6d
+from gesturebench.evaluators.fgd_training import Scale, TrainingWindows, new_autoencoder, reconstruction_losses
+from gesturebench.evaluators.fgd_weights import save_published
 
 
 def scored(evaluator, items):
@@ -130,3 +129,107 @@ def test_features_ignore_what_follows_the_last_block(store):
     poses = np.array(store.motion(store.ids[0]).poses)
     assert clip_features(model, poses[:70]).shape == (4, 240)
     np.testing.assert_array_equal(clip_features(model, poses[:70]), clip_features(model, poses[:64]))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return new_autoencoder(0, Scale(torch.zeros(330), 1.0, 1.0)).eval()
+
+
+def test_windows_of_32_frames_are_encoded_each_alone(store, model):
+    poses = np.array(store.motion(store.ids[0]).poses)[:100]
+    windows = clip_features(model, poses, "window_32")
+    assert windows.shape == (6, 240)
+    alone = [clip_features(model, poses[start : start + 32]) for start in (0, 32, 64)]
+    np.testing.assert_allclose(windows, np.concatenate(alone), atol=1e-5)
+    assert np.abs(windows - clip_features(model, poses)).max() > 0.05, "the encoder normalises over what it is given"
+
+
+def test_a_window_of_300_frames_has_18_features_of_288(store, model):
+    poses = np.tile(np.array(store.motion(store.ids[0]).poses), (2, 1))[:300]
+    assert clip_features(model, poses).shape == (18, 240)
+    np.testing.assert_array_equal(clip_features(model, poses), clip_features(model, poses[:288]))
+
+
+@pytest.mark.parametrize("n", [0, 1, 31])
+def test_too_short_for_a_feature(store, model, n):
+    poses = np.array(store.motion(store.ids[0]).poses)[:n]
+    for span in ("whole_clip", "window_32"):
+        assert clip_features(model, poses, span).shape == (0, 240)
+
+
+def test_a_second_pass_through_6d_changes_nothing(store, model):
+    """Released code decodes and encodes the rotations once more; with large angles too, only the last digit moves."""
+    poses = np.array(store.motion(store.ids[0]).poses)
+    poses[:, ::2] *= 20
+    once = rot6d(poses)
+    twice = matrix_to_6d(matrix_from_6d(once.unflatten(-1, (-1, 6)))).flatten(-2)
+    assert (twice - once).abs().max() < 1e-6
+    with torch.no_grad():
+        features = [model.encoder(x[None, :224]) for x in (once, twice)]
+    assert (features[0] - features[1]).abs().max() < 1e-5
+
+
+def test_settings_of_the_score_are_not_fitted():
+    plain = FGD.fit_sections(FGDConfig())
+    for settings in ({"features": "window_32"}, {"distance": "evaltools"}):
+        assert FGD.fit_sections(FGDConfig(**settings)) == plain
+    assert FGD.fit_sections(FGDConfig(encoder="published")) != plain
+
+
+def test_formulas_and_spans_give_other_numbers(make, store):
+    items = [(store.motion(other), store.clip(clip)) for clip, other in zip(store.ids, store.ids[1:])]
+    exact, evaltools, windows = (
+        scored(make.evaluator("fgd", pairing="paired", **settings), items)["fgd"]
+        for settings in ({}, {"distance": "evaltools"}, {"features": "window_32"})
+    )
+    assert exact - 1e-2 < evaltools < exact - 2e-6 * 240
+    assert windows != pytest.approx(exact, rel=1e-3)
+
+
+def test_few_features_are_said_to_be_few(make, store):
+    items = [(store.motion(other), store.clip(clip)) for clip, other in zip(store.ids, store.ids[1:])]
+    few = scored(make.evaluator("fgd", pairing="paired"), items)
+    assert few["rank_deficient"]
+    assert few["n_predicted"] == [154]
+    assert np.isfinite(few["fgd"])
+    assert not scored(make.evaluator("fgd", pairing="paired"), items * 2)["rank_deficient"]
+
+
+@pytest.fixture
+def published(tmp_path, model):
+    save_published(model, tmp_path / "weights" / "AESKConv_240_100.bin")
+    return tmp_path / "weights" / "AESKConv_240_100.bin"
+
+
+def fitted(store, out, **settings):
+    config = FGDConfig(encoder="published", pairing="paired", **settings)
+    out.mkdir()
+    FGD.fit(config, FitContext(store, out, out / "work"))
+    return FGD(config, store, out)
+
+
+def test_published_weights_are_fitted_without_training(store, tmp_path, published, model):
+    evaluator = fitted(store, tmp_path / "out", weights=published)
+    numbers = scored(evaluator, [(store.motion(store.ids[1]), store.clip(store.ids[0]))])
+    assert numbers["encoder"] == sha256_file(published)[:16]
+    poses = store.motion(store.ids[1]).poses
+    np.testing.assert_array_equal(clip_features(evaluator._encoder, poses), clip_features(model, poses))
+
+
+def test_published_weights_are_looked_for_in_the_corpus(store, tmp_path, published):
+    corpus = SimpleNamespace(path=published.parents[1], fingerprint="tiny")
+    from_corpus = fitted(corpus, tmp_path / "a")
+    assert from_corpus.encoder_id == fitted(store, tmp_path / "b", weights=published).encoder_id
+    published.unlink()
+    with pytest.raises(InputError, match=r"AESKConv_240_100.bin: no such file; expected the published FGD encoder"):
+        fitted(corpus, tmp_path / "c")
+
+
+def test_published_weights_are_known_by_what_they_hold(tmp_path, published):
+    elsewhere = tmp_path / "copy.bin"
+    elsewhere.write_bytes(published.read_bytes())
+    sections = [FGD.fit_sections(FGDConfig(encoder="published", weights=path)) for path in (published, elsewhere)]
+    assert sections[0] == sections[1] == {"encoder": "published", "sha256": sha256_file(published)}
+    with pytest.raises(InputError, match=r"absent.bin: no such file"):
+        FGD.fit_sections(FGDConfig(encoder="published", weights=tmp_path / "absent.bin"))

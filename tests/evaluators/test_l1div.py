@@ -41,3 +41,17 @@ def test_turning_the_body_counts_unless_the_root_is_zeroed(make, store):
     )
     assert kept[1] > 1.2 * kept[0]
     assert zeroed[1] == pytest.approx(zeroed[0])
+
+
+def test_the_way_through_the_room_counts_where_it_is_kept(make, store):
+    clip = store.clip(store.ids[0])
+    trans = np.zeros((240, 3), np.float32)
+    trans[:120, 0] = 2.0
+    standing, walking = replace(clip.motion, trans=0 * trans), replace(clip.motion, trans=trans)
+    zero, kept = (
+        [make.evaluator("l1div", trans=value).update(motion, clip)["l1div"] for motion in (standing, walking)]
+        for value in ("zero", "kept")
+    )
+    assert zero[0] == zero[1] == kept[0]
+    # every joint is 1 m from its mean along x, give or take what it moves by itself
+    assert kept[1] == pytest.approx(55, rel=0.2)

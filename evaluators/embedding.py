@@ -1,0 +1,143 @@
+"""Metrics on embeddings: arrays of a joint space of speech and motion in, numbers out. Whose encoder made them is not
+their business, but belongs beside the numbers.
+
+Legend: N rows, D dimensions of the space, R replications.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from gesturebench.common.config import Config
+from gesturebench.common.errors import InputError
+from gesturebench.evaluators.base import Column
+
+Random = np.random.Generator | np.random.RandomState
+"""Where draws come from; `RandomState(seed)` repeats those of published code after `np.random.seed(seed)`."""
+
+REPLICATIONS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Embedded:
+    """Embeddings of N units. Row i belongs to unit `ids[i]`, its `sample[i]`-th generated motion (default 0).
+
+    `speech` (N, D), `motion` (N, D) generated, `captured` (N, D) of the unit's captured motion, `rareness` (N,) of its
+    transcript; the last two may be left out where no metric asks for them.
+    """
+
+    ids: Sequence[str]
+    speech: np.ndarray
+    motion: np.ndarray
+    captured: np.ndarray | None = None
+    rareness: np.ndarray | None = None
+    sample: np.ndarray | None = None
+
+    def checked(self) -> "Embedded":
+        """These rows in float64, if shapes agree and every number is finite; else an `InputError` naming the unit."""
+        n, dim = len(self.ids), np.shape(self.motion)[-1:]
+        names = ("speech", "motion", "captured", "rareness")
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        arrays = {name: np.array(array, dtype=np.float64) for name, array in given.items()}
+        for name, array in arrays.items():
+            expected = (n,) if name == "rareness" else (n, *dim)
+            if array.shape != expected:
+                raise InputError(f"{name} of {n} units has shape {array.shape}", expected=str(expected))
+            finite = np.isfinite(array).reshape(n, -1).all(1)
+            if not finite.all():
+                raise InputError(f"{name} of {self.ids[int(np.argmin(finite))]} is not finite", expected="numbers")
+        sample = np.zeros(n, np.int64) if self.sample is None else np.asarray(self.sample, np.int64)
+        return Embedded(tuple(self.ids), sample=sample, **arrays)
+
+
+class EmbeddingMetric(ABC):
+    """A number over all rows: `update -> merge -> compute`, as evaluators of motion have it.
+
+    Rows are kept and ordered by unit and sample before anything is drawn, so batches, shards and their order do not
+    change a number; what is drawn depends on the metric's name and the seed alone.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[Config]]
+    columns: ClassVar[tuple[Column, ...]]
+    requires: ClassVar[tuple[str, ...]] = ()
+    version: ClassVar[int] = 1
+
+    def __init__(self, config: Config):
+        self.config = config
+        self.reset()
+
+    def reset(self) -> None:
+        self._batches: list[Embedded] = []
+        self._keys: set[tuple[str, int]] = set()
+
+    def update(self, rows: Embedded) -> None:
+        rows = rows.checked()
+        for name in self.requires:
+            if getattr(rows, name) is None:
+                raise InputError(f"{self.name}: no {name}", expected=f"{name} of every unit")
+        self._add(rows)
+
+    def merge(self, other: Self) -> None:
+        for rows in other._batches:
+            self._add(rows)
+
+    def compute(self, seed: int = 0) -> dict[str, Any]:
+        """The numbers by column key, and `n`, the rows behind them."""
+        from gesturebench.common.seeds import numpy_generator
+
+        if not self._keys:
+            raise InputError(f"{self.name} of no embeddings", expected="at least one row")
+        rows = _ordered(self._batches, self.requires)
+        return {**self._values(rows, numpy_generator(self.name, seed)), "n": len(rows.ids)}
+
+    @abstractmethod
+    def _values(self, rows: Embedded, random: Random) -> dict[str, float]:
+        """The numbers by column key over rows in their order."""
+
+    def _add(self, rows: Embedded) -> None:
+        keys = set(self._keys)
+        for key in zip(rows.ids, rows.sample.tolist()):
+            if key in keys:
+                raise InputError(
+                    f"{self.name}: unit {key[0]} has sample {key[1]} twice",
+                    expected="every motion once",
+                    remedy="number the samples of a unit",
+                )
+            keys.add(key)
+        self._keys = keys
+        self._batches.append(rows)
+
+
+def _ordered(batches: Sequence[Embedded], requires: Sequence[str]) -> Embedded:
+    """All rows as one batch, by unit and sample; of the optional arrays only those that the metric asked for."""
+    ids = [unit for rows in batches for unit in rows.ids]
+    names = [f.name for f in fields(Embedded) if f.name in ("speech", "motion", "sample", *requires)]
+    arrays = {name: np.concatenate([getattr(rows, name) for rows in batches]) for name in names}
+    order = sorted(range(len(ids)), key=lambda i: (ids[i], arrays["sample"][i]))
+    return Embedded(tuple(ids[i] for i in order), **{name: array[order] for name, array in arrays.items()})
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Mean over replications and half of its 95 % interval."""
+
+    mean: float
+    half_width: float
+
+
+def mean_and_interval(values_R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over the first axis, and 1.96 std / sqrt(R) with the population's standard deviation (Guo et al. 2022)."""
+    values = np.asarray(values_R, dtype=np.float64)
+    return values.mean(0), 1.96 * values.std(0) / np.sqrt(len(values))
+
+
+def replicated(metric: EmbeddingMetric, replications: int = REPLICATIONS) -> dict[str, Estimate]:
+    """Every column over seeds 0 ... R - 1. The interval is that of the draws; it knows nothing of clips or training."""
+    keys = [column.key for column in metric.columns]
+    found = [metric.compute(seed) for seed in range(replications)]
+    mean, half = mean_and_interval(np.array([[numbers[key] for key in keys] for numbers in found]))
+    return {key: Estimate(float(m), float(h)) for key, m, h in zip(keys, mean, half)}
