@@ -106,14 +106,15 @@ def write_split(root: Path, rows: list[tuple[str, str]]) -> None:
 
 
 def write_body(path: Path) -> None:
-    """The arrays of an SMPL-X file that decide the joints, with random shapes: one vertex per joint."""
+    """The arrays of an SMPL-X file that we read, with random shapes: one vertex per joint, which carries it."""
     rng = np.random.default_rng(0)
     tree = np.array([PARENTS, range(N_JOINTS)])
     shapes = 0.01 * rng.normal(size=(N_JOINTS, 3, 400))
     means = {f"hands_mean{side}": 0.1 * rng.normal(size=45) for side in "lr"}
     rest = rng.normal(size=(N_JOINTS, 3))
     path.parent.mkdir(parents=True)
-    np.savez(path, J_regressor=np.eye(N_JOINTS), v_template=rest, shapedirs=shapes, kintree_table=tree, **means)
+    skin = {"weights": np.eye(N_JOINTS), "posedirs": np.zeros((N_JOINTS, 3, 486)), "f": np.zeros((0, 3), np.uint32)}
+    np.savez(path, J_regressor=np.eye(N_JOINTS), v_template=rest, shapedirs=shapes, kintree_table=tree, **means, **skin)
 
 
 @pytest.fixture

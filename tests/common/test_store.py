@@ -87,9 +87,8 @@ def test_info_counts(store):
     assert store.info["n_clips"] == 4
     assert store.info["n_frames"] == 4 * 60
     assert store.info["dropped_frames"] == 4 * 3
-    assert store.info["annotations"] == dict.fromkeys(
-        ("words", "phones", "relations", "labels", "prominence", "truth"), 4
-    )
+    full = ("words", "phones", "relations", "labels", "prominence", "truth")
+    assert store.info["annotations"] == dict.fromkeys(full, 4) | {"transcript": 0}
     assert [store.split(kind) for kind in ("train", "val", "test", "additional")] == [(i,) for i in CLIPS]
 
 
