@@ -86,7 +86,8 @@ def near(name: str, ours: Any, golden: Any, tolerance: float = 1e-6) -> Check:
         return Check(name, math.inf, math.inf, tolerance)
     if not golden.size:
         return Check(name, 0.0, 0.0, tolerance)
-    gap = np.where(ours == golden, 0.0, np.abs(ours - golden))
+    with np.errstate(invalid="ignore"):  # equal infinities
+        gap = np.where(ours == golden, 0.0, np.abs(ours - golden))
     worst = float(np.nanmax(gap, initial=0.0))
     return Check(name, worst, worst / max(1.0, float(np.nanmax(np.abs(golden), initial=0.0))), tolerance)
 
