@@ -81,18 +81,12 @@ class _Scorer:
             "metric": name,
             "version": self.evaluator.version,
             "config": _json(self.config),
-            "scope": self.protocol.scope(),
+            "scope": self.protocol.comparison(),
         }
         inputs = {"store": generate.inputs["store"], "motions": generate} | (
             {"encoder": self.encoder} if self.encoder else {}
         )
-        return Step(
-            "evaluate",
-            f"{name}: {label}",
-            spec,
-            inputs,
-            place={"protocol": self.protocol.name, "protocol_hash": self.protocol.hash},
-        )
+        return Step("evaluate", f"{name}: {label}", spec, inputs, place={"protocol": _json(self.protocol)})
 
 
 def _scorer(
@@ -105,12 +99,11 @@ def _scorer(
             remedy="choose other metrics in the grid, or the protocol beat2",
         )
     config = evaluator.preset(grid.preset).updated(protocol.settings(metric), f"protocol {protocol.name} {metric}")
-    return _Scorer(
-        evaluator, config, protocol, _fit_evaluator(evaluator, config, prepare) if evaluator.fitted else None
-    )
+    return _Scorer(evaluator, config, protocol, encoder_step(evaluator, config, prepare) if evaluator.fitted else None)
 
 
-def _fit_evaluator(evaluator: type[Evaluator], config: Config, prepare: Step) -> Step:
+def encoder_step(evaluator: type[Evaluator], config: Config, prepare: Step) -> Step:
+    """The step that fits a metric's trained part on the prepared data."""
     spec = {"evaluator": evaluator.name, "version": evaluator.version, "config": evaluator.fit_sections(config)}
     return Step("fit", f"encoder of {evaluator.name}", spec, {"store": prepare}, place={"config": _json(config)})
 
@@ -128,7 +121,8 @@ def _cell(row: Row, seed: int, grid: Grid, protocol: Protocol, prepare: Step, sc
         "query": query,
         "scope": protocol.scope(),
     }
-    generate = Step("generate", label, spec, {"store": prepare, **_components(method, config, seed, prepare)})
+    inputs = {"store": prepare, **_components(method, config, seed, prepare)}
+    generate = Step("generate", label, spec, inputs, place={"protocol": _json(protocol)})
     return Cell(
         row, seed, query, generate, {metric: scorer.step(label, generate) for metric, scorer in scorers.items()}
     )

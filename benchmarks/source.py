@@ -60,14 +60,15 @@ def find_source(data: str, body: str | None, runs: Path, seed: int = 0) -> Stand
     from gesturebench.common.corpus.beat2 import Beat2Folder
     from gesturebench.common.corpus.fingerprint import fingerprint
 
-    file = _body_file(body)
+    file = body_file(body)
     identity = fingerprint(root, body=file, cache=runs / "fingerprints.json")
     folder = Beat2Folder(root)
     has_truth = (folder.root / "truth").is_dir()
     return FolderSource(root, identity, file, has_truth, is_standin=has_truth or folder.is_standin)
 
 
-def _body_file(body: str | None) -> Path | None:
+def body_file(body: str | None) -> Path | None:
+    """The file of a body model that was named, `standin` for the one that is generated; None for none."""
     if body is None:
         return None
     if body == "standin":

@@ -1,7 +1,6 @@
 """What each kind of step does. Runs in a worker process; everything it makes lies in `job.out` when it returns."""
 
 import time
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from gesturebench.benchmarks.job import Job
 from gesturebench.benchmarks.record import record_of
 from gesturebench.benchmarks.state import MOTIONS, PER_CLIP, RECORD
+from gesturebench.common.corpus.passport import Passport, encoders_of
 from gesturebench.common.corpus.protocol import Protocol
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.errors import InputError
@@ -43,7 +43,8 @@ def prepare(job: Job, progress: Progress) -> dict[str, Any]:
 
     root = job.inputs.get("corpus") or Path(job.place["root"])
     body = job.place.get("body")
-    build_store(root, job.out, body=Path(body) if body else None, progress=progress)
+    body = Path(body) if body else None
+    build_store(root, job.out, body=body, work=job.work / "store", workers=job.workers, progress=progress)
     store = ClipStore.open(job.out)
     return {"data": store.fingerprint, "is_standin": store.is_standin, "clips": len(store.ids)}
 
@@ -68,7 +69,7 @@ def generate(job: Job, progress: Progress) -> dict[str, Any]:
     from gesturebench.methods.registry import get_method
 
     store = ClipStore.open(job.inputs["store"])
-    clips = scope_of(job.spec).clips(store)
+    clips = protocol_of(job).clips(store)
     cls = get_method(job.spec["method"])
     config = cls.Config.parse(dict(job.spec["config"]))
     method = cls.load(config, {name: path for name, path in job.inputs.items() if name != "store"}, store)
@@ -114,43 +115,24 @@ def _generate_batch(method, clips: tuple[str, ...], store: ClipStore, job: Job, 
 
 
 def evaluate(job: Job, progress: Progress) -> dict[str, Any]:
-    store = ClipStore.open(job.inputs["store"])
-    clips = scope_of(job.spec).clips(store)
-    motions = {clip_id: job.inputs["motions"] / MOTIONS / f"{clip_id}.npz" for clip_id in clips}
-    metrics, per_clip = score(
-        job.spec["metric"], job.spec["config"], store, motions, job.inputs.get("encoder"), progress
-    )
-    write_json(job.out / PER_CLIP, per_clip)
-    passport = {"data": store.fingerprint, "is_standin": store.is_standin, "clips": len(clips), **job.place}
-    return {"metrics": metrics, **passport}
-
-
-def score(
-    metric: str,
-    config: Mapping[str, Any],
-    store: ClipStore,
-    motions: Mapping[str, Path],
-    encoder: Path | None,
-    progress: Progress,
-) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
-    """Numbers of one metric over motion files by clip id, and what each clip contributed (with its `frames`, the weight
-    of its value)."""
-    from gesturebench.common.motion.export import load_motion
+    from gesturebench.benchmarks.scores import pairs_of, score
     from gesturebench.evaluators.registry import get_evaluator
 
+    store, protocol, metric = ClipStore.open(job.inputs["store"]), protocol_of(job), job.spec["metric"]
+    units = protocol.units(store)
+    files = {unit.clip_id: job.inputs["motions"] / MOTIONS / f"{unit.clip_id}.npz" for unit in units}
     cls = get_evaluator(metric)
-    evaluator = cls(cls.Config.parse(dict(config)), store, encoder)
-    per_clip = {}
-    for done, (clip_id, path) in enumerate(motions.items(), start=1):
-        values = evaluator.update(load_motion(path), store.clip(clip_id))
-        per_clip[clip_id] = {**values, "frames": store.n_frames(clip_id)}
-        progress(done, len(motions))
-    return evaluator.compute(), per_clip
+    evaluator = cls(cls.Config.parse(dict(job.spec["config"])), store, job.inputs.get("encoder"))
+    scores = score({metric: evaluator}, pairs_of(protocol, units, files, store), len(units), progress)
+    write_json(job.out / PER_CLIP, scores.per_unit[metric])
+    encoders = encoders_of(scores.numbers, protocol)
+    passport = Passport(protocol, scores.units, store.fingerprint, store.is_standin, encoders)
+    return {"metrics": scores.numbers[metric], "frames": scores.frames, **passport.record()}
 
 
-def scope_of(spec: Mapping[str, Any]) -> Protocol:
-    """The clips a step is about, as the protocol that chooses them."""
-    return Protocol(name="scope", description="", **spec["scope"])
+def protocol_of(job: Job) -> Protocol:
+    """The protocol a step was planned under."""
+    return Protocol.parse(dict(job.place["protocol"]), "protocol")
 
 
 KINDS = {"corpus": make_corpus, "prepare": prepare, "fit": fit, "generate": generate, "evaluate": evaluate}

@@ -137,22 +137,50 @@ def generate(
 
 @app.command()
 def evaluate(
-    predictions: Annotated[Path, typer.Argument(metavar="PRED_DIR", help="Folder of <clip id>.npz in BEAT2's layout.")],
-    data: Annotated[str, typer.Option(help="BEAT2 folder with the true motion, or standin:PRESET.")],
+    predictions: Annotated[Path, typer.Argument(metavar="PRED_DIR", help="Folder of motion, see --layout.")],
+    data: Annotated[
+        str | None,
+        typer.Option(help="BEAT2 folder with the true motion, or standin:PRESET; default: what the folder brings."),
+    ] = None,
     body: Body = None,
-    protocol: Annotated[str, typer.Option(help="How to score.")] = "self",
+    protocol: Annotated[str, typer.Option(help="How to score, see `gesturebench protocols`.")] = "self",
+    layout: Annotated[
+        str, typer.Option(help="Whose code wrote the folder: gesturebench, emage, mambatalk, rag_gesture or auto.")
+    ] = "auto",
     metrics: Annotated[str | None, typer.Option(help="Comma-separated choice of the protocol's metrics.")] = None,
     grid: Annotated[str, typer.Option(help="Grid whose fitted encoders are used.")] = "demo",
+    encoder: Annotated[
+        Path | None, typer.Option(help="Published FGD encoder; default: weights/AESKConv_240_100.bin of the data.")
+    ] = None,
+    mean_speed: Annotated[
+        Path | None, typer.Option(help="Mean joint speeds (npy) for beats, where no --data is given.")
+    ] = None,
     partial: Annotated[
-        bool, typer.Option("--partial", help="Score the clips that are there, if some are missing.")
+        bool, typer.Option("--partial", help="Score what is there, if some is missing; the passport says so.")
     ] = False,
+    json: Annotated[Path | None, typer.Option("--json", help="File for the numbers with their passport.")] = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Score a folder of motion files. Example: gesturebench evaluate out/ --data BEAT2/beat_english_v2.0.0"""
-    from gesturebench.scoring import evaluate_folder
+    from gesturebench.scoring import Request, evaluate_folder
 
     chosen = [name.strip() for name in (metrics or "").split(",") if name.strip()]
-    evaluate_folder(predictions, data, body, protocol, list(dict.fromkeys(chosen)), grid, partial, runs)
+    evaluate_folder(
+        Request(
+            predictions, protocol, data, body, layout, tuple(dict.fromkeys(chosen)), grid, encoder, mean_speed,
+            partial, runs, json,
+        )
+    )  # fmt: skip
+
+
+@app.command()
+def protocols(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One protocol, in full.")] = None,
+) -> None:
+    """How motion can be scored, and which tables that gives. Example: gesturebench protocols emage-spk2"""
+    from gesturebench.protocols import show_protocol, show_protocols
+
+    show_protocol(name) if name else show_protocols()
 
 
 @app.command()

@@ -1,75 +1,98 @@
-"""The verb `evaluate`: a folder of motion files against the true motion of a data folder."""
+"""The verb `evaluate`: a folder of motion that anyone generated, scored under a protocol, without the generator."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from gesturebench.benchmarks.grid import load_grid
-from gesturebench.benchmarks.source import find_source
-from gesturebench.benchmarks.state import RunStore
+from gesturebench.benchmarks.source import body_file, find_source
+from gesturebench.common.config import Config
 from gesturebench.common.corpus.protocol import Protocol, get_protocol
 from gesturebench.common.corpus.store import ClipStore, store_version
 from gesturebench.common.errors import InputError
+from gesturebench.common.files import check_output, write_json
 from gesturebench.console import console, progress_bar
+from gesturebench.trained_parts import find_encoders, trained_parts, with_published
+
+__all__ = ["Request", "evaluate_folder", "find_encoders", "prepared", "rescore"]
 
 
-def evaluate_folder(
-    predictions: Path,
-    data: str,
-    body: str | None,
-    protocol_name: str,
-    metrics: list[str],
-    grid_name: str,
-    partial: bool,
-    runs: Path,
-) -> None:
-    """Prepare the data if need be, score every clip of the protocol, print the numbers with N and protocol."""
-    from gesturebench.benchmarks.steps import score
+@dataclass(frozen=True)
+class Request:
+    """What `gesturebench evaluate` was asked for; without `metrics`, all of the protocol's that can be had."""
+
+    predictions: Path
+    protocol: str = "self"
+    data: str | None = None
+    body: str | None = None
+    layout: str = "auto"
+    metrics: tuple[str, ...] = ()
+    grid: str = "demo"
+    encoder: Path | None = None
+    mean_speed: Path | None = None
+    partial: bool = False
+    runs: Path = Path("runs")
+    out: Path | None = None
+
+
+def evaluate_folder(request: Request) -> None:
+    """Score every unit of the protocol in one pass, print the numbers and, if asked, write them with their passport."""
     from gesturebench.common.threads import limit_threads
-    from gesturebench.evaluators.registry import get_evaluator
 
-    protocol = get_protocol(protocol_name)
-    chosen = {metric: protocol.settings(metric) for metric in metrics or protocol.evaluators}
-    _require_folder(predictions)
-    encoders = find_encoders(list(chosen), grid_name, runs)
-    store = prepared(data, body, runs)
-    motions = prediction_files(predictions, protocol, store, partial)
+    protocol = get_protocol(request.protocol)
+    if request.out is not None:
+        check_output(request.out)
     limit_threads()
-    size, results = load_grid(grid_name).preset, {}
-    for metric, settings in chosen.items():
-        cls = get_evaluator(metric)
-        config = cls.preset(size).updated(settings, f"protocol {protocol.name} {metric}").model_dump(mode="json")
-        with progress_bar(metric) as progress:
-            results[metric], _ = score(metric, config, store, motions, encoders.get(metric), progress)
-    _show(results, protocol, store, len(motions))
-    others = {path.stem for path in predictions.glob("[!.]*.npz")} - motions.keys()
-    if others:
-        console(stderr=True).print(
-            f"{predictions}: left out {min(others)}.npz, {len(others)} in all: no clips of the protocol",
-            markup=False,
-            soft_wrap=True,
-        )
+    result = rescore(protocol, request)
+    _show(result)
+    if request.out is not None:
+        write_json(request.out, result)
 
 
-def _require_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder", expected="a folder of <clip id>.npz", remedy="correct the path")
-
-
-def find_encoders(metrics: list[str], grid_name: str, runs: Path) -> dict[str, Path]:
-    """Folders of the trained parts, from a run of the grid."""
-    from gesturebench.commands import open_plan
+def rescore(protocol: Protocol, request: Request) -> dict[str, Any]:
+    """Numbers, what each unit contributed, and the passport, as one JSON-like value."""
+    from gesturebench.benchmarks.scores import score
+    from gesturebench.common.corpus.layouts import read_layout
     from gesturebench.evaluators.registry import get_evaluator
 
-    fitted = [metric for metric in metrics if get_evaluator(metric).fitted]
-    if not fitted:
-        return {}
-    plan, found = open_plan(grid_name, runs), RunStore(runs)
-    for metric in fitted:
-        if metric not in plan.encoders:
-            raise InputError(
-                f"grid {grid_name!r} has no encoder of {metric}",
-                remedy="choose another --grid or leave the metric out with --metrics",
-            )
-    return {metric: found.require(plan.encoders[metric], f"gesturebench run {grid_name}") for metric in fitted}
+    configs = metric_configs(protocol, request)
+    found = read_layout(request.predictions, request.layout, partial=request.partial)
+    pairs, store = _pairs(protocol, found, request)
+    optional = frozenset() if request.metrics else frozenset(configs)
+    with trained_parts(configs, store, request.grid, request.runs, optional) as (parts, left_out):
+        chosen = {metric: config for metric, config in configs.items() if metric not in left_out}
+        evaluators = {m: get_evaluator(m)(config, store, parts.get(m)) for m, config in chosen.items()}
+        with progress_bar(f"scoring {found.folder.name}") as progress:
+            scores = score(evaluators, pairs, len(pairs), progress, optional)
+    scores.left_out = left_out | scores.left_out
+    if not scores.numbers:
+        raise InputError(f"{found.folder}: nothing could be scored: {next(iter(scores.left_out.values()))}")
+    return _result(protocol, found, pairs, store, configs, scores)
+
+
+def metric_configs(protocol: Protocol, request: Request) -> dict[str, Config]:
+    """Settings of every metric that is asked for: the grid's size, then the protocol's own."""
+    from gesturebench.evaluators.registry import get_evaluator
+
+    size, configs = load_grid(request.grid).preset, {}
+    chosen = {metric: protocol.settings(metric) for metric in request.metrics or protocol.evaluators}
+    for metric, settings in protocol.evaluators.items():
+        configs[metric] = get_evaluator(metric).preset(size).updated(settings, f"protocol {protocol.name} {metric}")
+    if request.encoder is not None:
+        configs = with_published(configs, request.encoder, f"protocol {protocol.name!r}")
+    return {metric: configs[metric] for metric in chosen}
+
+
+def _pairs(protocol: Protocol, found, request: Request):
+    """What is scored, and the store that evaluators ask."""
+    from gesturebench.common.corpus.exported import ExportedStore
+    from gesturebench.pairing import AgainstData, AgainstOwn
+
+    if request.data is None:
+        pairs = AgainstOwn.of(protocol, found, partial=request.partial)
+        return pairs, ExportedStore(found.folder, pairs.items, body_file(request.body), request.mean_speed)
+    store = prepared(request.data, request.body, request.runs)
+    return AgainstData.of(protocol, found, store, partial=request.partial), store
 
 
 def prepared(data: str, body: str | None, runs: Path) -> ClipStore:
@@ -84,39 +107,72 @@ def prepared(data: str, body: str | None, runs: Path) -> ClipStore:
     return ClipStore.open(steps[-1].folder(runs))
 
 
-def prediction_files(folder: Path, protocol: Protocol, store: ClipStore, partial: bool) -> dict[str, Path]:
-    """Motion file by clip id; missing ones are an error unless `partial`."""
-    clips = protocol.clips(store)
-    files = {clip: folder / f"{clip}.npz" for clip in clips if (folder / f"{clip}.npz").is_file()}
-    absent = [clip for clip in clips if clip not in files]
-    if not files or (absent and not partial):
-        raise InputError(
-            f"{folder}: no {absent[0]}.npz ({len(absent)} of {len(clips)} clips are missing)",
-            expected="one file per clip of the protocol",
-            remedy="add them, or pass --partial to score the rest" if files else "name the files after the clips",
-        )
-    return files
+def _result(protocol: Protocol, found, pairs, store, configs: dict[str, Config], scores) -> dict[str, Any]:
+    from gesturebench.benchmarks.record import commit, versions
+    from gesturebench.common.corpus.passport import Passport, encoders_of
+
+    encoders = encoders_of(scores.numbers, protocol)
+    passport = Passport(protocol, scores.units, store.fingerprint, store.is_standin, encoders, pairs.partial)
+    clips = set(passport.clips)
+    return {
+        **passport.record(),
+        "predictions": str(found.folder),
+        "layout": found.layout,
+        "frames": scores.frames,
+        "metrics": scores.numbers,
+        "settings": {metric: configs[metric].model_dump(mode="json") for metric in scores.numbers},
+        "per_unit": scores.per_unit,
+        "left_out": scores.left_out,
+        "unused": sorted(item.id for item in found.items if item.clip_id not in clips),
+        "disagreements": [asdict(one) for one in pairs.disagreements],
+        "versions": versions(),
+        "commit": commit(),
+    }
 
 
-def _show(results: dict[str, dict], protocol: Protocol, store: ClipStore, n: int) -> None:
+def _show(result: dict[str, Any]) -> None:
     from rich.table import Table
 
     from gesturebench.evaluators.registry import get_evaluator
 
     table = Table("metric", "value", "n", "better", box=None)
-    for metric, numbers in results.items():
+    for metric, numbers in result["metrics"].items():
         for column in get_evaluator(metric).columns:
-            if column.key in numbers:
-                table.add_row(
-                    column.heading,
-                    f"{numbers[column.key]:.{max(column.decimals, 4)}f}",
-                    str(numbers["n"]),
-                    column.direction,
-                )
-    screen = console()
-    screen.print(table)
-    kind = "stand-in corpus, not BEAT2" if store.is_standin else str(store.info.get("source", store.path))
-    screen.print(f"{n} clips; protocol {protocol.name} ({protocol.hash}); data {kind}", markup=False, soft_wrap=True)
-    for metric, numbers in results.items():
-        if "encoder" in numbers:
-            screen.print(f"{metric} encoder {numbers['encoder']}", markup=False)
+            if numbers.get(column.key) is not None:
+                value = f"{numbers[column.key]:.{max(column.decimals, 4)}f}"
+                table.add_row(column.heading, value, str(numbers["n"]), column.direction)
+    console().print(table)
+    for line in _lines(result):
+        console().print(line, markup=False, soft_wrap=True)
+    for line in _warnings(result):
+        console(stderr=True).print(line, markup=False, soft_wrap=True)
+
+
+def _lines(result: dict[str, Any]):
+    """What the numbers are about."""
+    bound = result["bound"]
+    count = "1 clip" if bound["clips"] == 1 else f"{bound['clips']} clips"
+    count += f" in {bound['units']} units" if bound["units"] != bound["clips"] else ""
+    truth = "the predictions' own ground truth" if bound["data"] is None else f"data {bound['data'][:12]}"
+    kind = " (stand-in corpus, not BEAT2)" if result["is_standin"] else ""
+    partial = "; partial: comparable with nothing else" if bound["partial"] else ""
+    name = f"protocol {result['protocol']} ({result['protocol_hash']}, bound {result['bound_hash']})"
+    yield f"{count}; {name}; {result['frames'] / 30:.1f} s; {truth}{kind}{partial}"
+    for metric, encoder in bound["encoders"].items():
+        yield f"{metric} encoder {encoder}"
+
+
+def _warnings(result: dict[str, Any]):
+    """What a reader should look into."""
+    for metric, reason in result["left_out"].items():
+        yield f"left out: {metric}: {reason}"
+    folder, unused, wrong = result["predictions"], result["unused"], result["disagreements"]
+    if unused:
+        yield f"{folder}: left out {unused[0]}, {len(unused)} in all: no clips of the protocol"
+    if wrong:
+        first = wrong[0]
+        how = "another length" if first["difference"] is None else f"by {first['difference']:.3g}"
+        yield (
+            f"{folder}: the ground truth saved with {len(wrong)} of {result['bound']['units']} units is not that of "
+            f"the data, first in {first['unit']} ({how}); scored against the data"
+        )

@@ -9,6 +9,7 @@ import numpy as np
 
 from gesturebench.benchmarks.plan import Cell, Plan
 from gesturebench.benchmarks.state import PER_CLIP, RunStore, Status
+from gesturebench.benchmarks.step import Step
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import read_json
 from gesturebench.evaluators.base import Column
@@ -102,7 +103,7 @@ def _line(plan: Plan, label: str, columns: Sequence[Column], store: RunStore) ->
     metric_of = _metric_of(columns, plan)
     entries = {key: _entry(cells, metric, key, store) for key, metric in metric_of.items()}
     entries |= {column.key: Entry(None, "missing") for column in columns if column.key not in entries}
-    identity = {key: _identity(cells[0], metric, entries[key], plan) for key, metric in metric_of.items()}
+    identity = {key: _identity(cells, metric, entries[key], plan, store) for key, metric in metric_of.items()}
     group = "oracle" if query == "oracle" else row.group
     seeds = tuple(cell.seed for cell in cells)
     return Line(label, group, row.method, query, row.note, seeds, _clips(cells, store), entries, identity)
@@ -142,25 +143,32 @@ def store_of(cell: Cell, metric: str, store: RunStore) -> tuple[dict[str, Any], 
 
 
 def _sample(scores: list[tuple[dict[str, Any], dict[str, dict[str, float]]]], key: str) -> Sample:
-    """Stack seeds; a clip's weight is its `<key>_n` if the evaluator gives one, else its frames."""
+    """Stack seeds. The windows of a clip are no independent draws: they enter as one, their weighted mean."""
     totals = np.array([metrics[key] for metrics, _ in scores], dtype=np.float64)
-    clips = sorted({clip for _, per_clip in scores for clip, values in per_clip.items() if key in values})
+    by_clip = [_by_clip(per_unit, key) for _, per_unit in scores]
+    clips = sorted(set().union(*by_clip))
     n = int(scores[0][0]["n"])
     if not clips:
         return Sample(totals, None, None, n)
-    table = np.array([[_value_and_weight(per_clip.get(clip, {}), key) for clip in clips] for _, per_clip in scores])
+    table = np.array([[found.get(clip, (0.0, 0.0)) for clip in clips] for found in by_clip])
     return Sample(totals, table[..., 0], table[..., 1], n)
 
 
-def _value_and_weight(values: Mapping[str, float], key: str) -> tuple[float, float]:
-    if key not in values:
-        return 0.0, 0.0
-    return values[key], values.get(f"{key}_n", values["frames"])
+def _by_clip(per_unit: Mapping[str, Mapping[str, float]], key: str) -> dict[str, tuple[float, float]]:
+    """Value and weight of every clip; a unit's weight is its `<key>_n` if the evaluator gives one, else its frames."""
+    totals: dict[str, float] = {}
+    weights: dict[str, float] = {}
+    for unit, values in per_unit.items():
+        if key in values:
+            clip, weight = unit.split("/")[0], values.get(f"{key}_n", values["frames"])
+            totals[clip] = totals.get(clip, 0.0) + weight * values[key]
+            weights[clip] = weights.get(clip, 0.0) + weight
+    return {clip: (totals[clip] / weight if weight else 0.0, weight) for clip, weight in weights.items()}
 
 
-def _identity(cell: Cell, metric: str, entry: Entry, plan: Plan) -> dict[str, Any]:
-    """What two numbers of a column must share."""
-    step = cell.evaluate[metric]
+def _identity(cells: Sequence[Cell], metric: str, entry: Entry, plan: Plan, store: RunStore) -> dict[str, Any]:
+    """What two numbers of a column must share; None where it is not known yet."""
+    step = cells[0].evaluate[metric]
     encoder = step.inputs.get("encoder")
     return {
         "protocol": {
@@ -172,7 +180,20 @@ def _identity(cell: Cell, metric: str, entry: Entry, plan: Plan) -> dict[str, An
         "data": plan.prepare.key,
         "encoder": encoder.key if encoder else None,
         "sample count": entry.number.n if entry.number else None,
+        "clips scored": _bound([cell.evaluate[metric] for cell in cells], store),
     }
+
+
+def _bound(steps: Sequence[Step], store: RunStore) -> dict[str, Any] | None:
+    """What the protocol found in the data, from the records of all seeds; `seeds differ` where they do not agree."""
+    found = [store.record(step).get("bound") for step in steps if store.is_done(step)]
+    if not found or all(bound == found[0] for bound in found):
+        return found[0] if found else None
+    return {"seeds differ": found}
+
+
+_KNOWN_LATER = ("sample count", "clips scored")
+"""Aspects of a number that are known when it is there."""
 
 
 def _differences(lines: Sequence[Line]) -> Iterator[tuple[str, str, str]]:
@@ -181,7 +202,7 @@ def _differences(lines: Sequence[Line]) -> Iterator[tuple[str, str, str]]:
     for line in lines:
         for key, identity in line.identity.items():
             for aspect, value in identity.items():
-                if aspect == "sample count" and value is None:
+                if aspect in _KNOWN_LATER and value is None:
                     continue
                 label, expected = first.setdefault((key, aspect), (line.label, value))
                 if value != expected:

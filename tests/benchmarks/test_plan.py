@@ -10,6 +10,8 @@ from gesturebench.benchmarks.grid import Grid, Row
 from gesturebench.benchmarks.plan import make_plan
 from gesturebench.benchmarks.source import FolderSource, StandinSource
 from gesturebench.benchmarks.step import unique
+from gesturebench.common.corpus.protocols import PROTOCOLS
+from gesturebench.evaluators.registry import get_evaluator
 
 RAG = Row(label="rag", method="rag_gesture", config={"retrieval": {"strategy": "discourse"}})
 NONE = Row(label="none", method="rag_gesture", config={"retrieval": {"strategy": "none"}})
@@ -85,6 +87,36 @@ def test_other_data_changes_everything(kind):
     plans = [plan(RAG, source=source) for source in (StandinSource("tiny"), StandinSource("tiny", seed=1), *folder)]
     found = [keys(p, kind) for p in plans]
     assert all(not a & b for i, a in enumerate(found) for b in found[:i])
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("size", ["tiny", "demo", "paper"])
+def test_metrics_accept_the_settings_of_every_protocol(name, size):
+    protocol = PROTOCOLS[name]
+    for metric, settings in protocol.evaluators.items():
+        config = get_evaluator(metric).preset(size).updated(settings, name)
+        assert config.model_dump() | settings == config.model_dump()
+
+
+def test_protocols_that_cut_alike_share_the_motion_and_others_the_score():
+    plans = {name: plan(TRUTH, metrics=("l1div",), protocol=name) for name in ("emage-spk2", "raggesture-spk2")}
+    generated, scored = ([keys(p, kind) for p in plans.values()] for kind in ("generate", "evaluate"))
+    assert generated[0] == generated[1]
+    assert not scored[0] & scored[1]
+
+
+def test_what_a_protocol_demands_of_the_data_is_no_part_of_the_score():
+    """A result that could be had is the same whether or not the clips had to be there."""
+    from gesturebench.benchmarks.plan import _Scorer
+    from gesturebench.evaluators.l1div import L1Div
+
+    pinned = PROTOCOLS["emage-spk2"]
+    generate = plan(TRUTH).cells[0].generate
+    steps = [
+        _Scorer(L1Div, L1Div.Config(), protocol, None).step("label", generate)
+        for protocol in (pinned, pinned.model_copy(update={"ids": None, "name": "free"}))
+    ]
+    assert steps[0].key == steps[1].key
 
 
 def test_the_place_of_data_changes_nothing():

@@ -10,6 +10,7 @@ from gesturebench.benchmarks import steps
 from gesturebench.benchmarks.job import Job
 from gesturebench.common.config import Config
 from gesturebench.common.corpus.clip import Motion, Speech
+from gesturebench.common.corpus.protocol import Protocol
 from gesturebench.common.errors import InputError
 from gesturebench.common.motion.export import load_motion
 from gesturebench.common.progress import silent
@@ -70,11 +71,10 @@ def job(tmp_path: Path) -> Job:
         "config": {},
         "seed": 0,
         "query": "none",
-        "scope": {"split": "test", "fps": 30, "speakers": None},
     }
-    return Job(
-        "generate", "key", "label", spec, {}, {"store": tmp_path}, {"store": "k"}, tmp_path / "out", tmp_path / "work"
-    )
+    place = {"protocol": Protocol(name="test", description="").model_dump(mode="json")}
+    inputs, keys = {"store": tmp_path}, {"store": "k"}
+    return Job("generate", "key", "label", spec, place, inputs, keys, tmp_path / "out", tmp_path / "work")
 
 
 def test_a_killed_generation_goes_on_with_the_next_batch(tmp_path, counting, monkeypatch):

@@ -34,6 +34,11 @@ print(sorted(heavy & set(sys.modules)), file=sys.stderr)
         (["generate", "--method", "rag", "--audio", "a.wav", "--out", "b.npz"], "error: unknown method 'rag'"),
         (["evaluate", "nowhere", "--data", "nowhere", "--metrics", "bc"], "error: nowhere: no such folder"),
         (["evaluate", "x", "--data", "x", "--metrics", "fdg"], "did you mean 'fgd'?"),
+        (["evaluate", ".", "--protocol", "emage-spk"], "unknown protocol 'emage-spk'"),
+        (["evaluate", "."], "error: .: no predictions; expected <clip id>.npz, res_<clip id>.npz with gt_"),
+        (["evaluate", ".", "--layout", "rag"], "error: unknown layout 'rag'"),
+        (["evaluate", "x", "--json", "."], "error: .: is a folder; expected the name of a file"),
+        (["protocols", "emage"], "did you mean 'emage-spk2'"),
         (["run", "tiny", "--runs", "/proc/runs"], "error: /proc/runs: cannot be written"),
         (["table", "tiny", "--out", "table.docx"], "error: unknown ending of --out '.docx'; expected one of .csv, .md"),
         (["table", "tiny", "--out", "."], "error: .: is a folder; expected the name of a file"),
@@ -65,6 +70,8 @@ def test_version_methods_metrics_and_dry_run(call, tmp_path):
     assert call("--version").stdout.startswith("gesturebench ")
     assert "rag_gesture" in call("methods").stdout
     assert "fgd" in call("metrics").stdout
+    assert "raggesture-all" in call("protocols").stdout
+    assert "2_scott_0_111_111" in call("protocols", "emage-spk2").stdout
     dry = call("run", "tiny", "--dry-run", "--runs", tmp_path / "runs")
     assert dry.returncode == 0
     assert "nothing was run" in dry.stdout
@@ -88,7 +95,10 @@ def test_no_words_are_answered_with_the_help(call, words):
 
 @pytest.mark.parametrize(
     "verb",
-    ["run", "status", "table", "report", "generate", "evaluate", "methods", "metrics", "data standin", "data info"],
+    [
+        *("run", "status", "table", "report", "generate", "evaluate", "protocols", "methods", "metrics"),
+        *("data standin", "data info", "data check", "data prepare"),
+    ],
 )
 def test_every_verb_has_an_example(call, verb):
     text = call(*verb.split(), "--help", COLUMNS="200").stdout
@@ -98,7 +108,7 @@ def test_every_verb_has_an_example(call, verb):
 def test_what_a_killed_command_left_is_cleared_away(tmp_path):
     import os
 
-    from gesturebench.commands import _clear_parts
+    from gesturebench.data import _clear_parts
 
     parts = [tmp_path / f".corpus.{number}.part" for number in (2**22 + 1, os.getpid())]
     for part in parts:

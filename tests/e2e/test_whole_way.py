@@ -99,8 +99,10 @@ def test_a_folder_scored_against_itself_and_with_a_clip_missing(call, corpus, gr
     for path in (corpus / "smplxflame_30").glob("*.npz"):
         (tmp_path / path.name).symlink_to(path)
     words = ("evaluate", tmp_path, "--data", corpus, "--metrics", "bc,l1div", "--runs", runs)
-    done = call(*words)
+    done = call(*words, "--json", runs / "self.json")
     assert done.returncode == 0, done.stderr
+    result = read_json(runs / "self.json")
+    assert result["metrics"]["l1div"]["n"] == len(result["per_unit"]["l1div"]) == result["bound"]["clips"] == 12
     assert "12 clips; protocol self" in done.stdout
     next(tmp_path.iterdir()).unlink()
     missing = call(*words)

@@ -11,7 +11,7 @@ from gesturebench.benchmarks.plan import Plan, make_plan
 from gesturebench.benchmarks.source import FolderSource, StandinSource
 from gesturebench.benchmarks.state import RunStore
 from gesturebench.common.errors import InputError
-from gesturebench.common.files import write_json
+from gesturebench.common.files import read_json, write_json
 from gesturebench.results.render import latex_escaped, render, to_terminal
 from gesturebench.results.table import build_table
 
@@ -122,6 +122,53 @@ def test_data_and_sample_counts_do_not_mix(store):
     record(here, store, labels=("bad",), n=3)
     with pytest.raises(InputError, match=r"differ in the sample count of \w+ \(3 against 4\)"):
         build_table([here], store)
+
+
+def rewrite(step, store: RunStore, name: str, changes: dict) -> None:
+    path = step.folder(store.runs) / name
+    write_json(path, read_json(path) | changes)
+
+
+def test_other_clips_do_not_mix_though_they_are_as_many(store):
+    p = plan()
+    record(p, store)
+    whole = {"clips": 4, "clips_hash": "a", "partial": False}
+    for cell in p.cells:
+        part = {"clips_hash": "b", "partial": True} if cell.row.label == "bad" else {}
+        for step in cell.evaluate.values():
+            rewrite(step, store, "record.json", {"bound": whole | part})
+    with pytest.raises(
+        InputError, match=r"'bad' and .* differ in the clips scored of fgd \(clips_hash b, partial True"
+    ):
+        build_table([p], store)
+    marked = {line.label for line in build_table([p], store, mix_protocols=True).lines if line.entries["fgd"].foreign}
+    assert marked == {"bad"}
+
+
+def test_seeds_that_scored_other_clips_are_no_row(store):
+    p = plan()
+    record(p, store)
+    for cell in p.cells:
+        for step in cell.evaluate.values():
+            rewrite(step, store, "record.json", {"bound": {"clips_hash": str(cell.seed)}})
+    with pytest.raises(InputError, match="differ in the clips scored"):
+        build_table([p], store)
+
+
+def test_the_windows_of_a_clip_are_one_draw(store):
+    """An interval from windows as if they were independent would be too narrow."""
+    p = plan(seeds=(0,))
+    record(p, store)
+    windows = {
+        f"clip{i}/{k}": {"l1div": float(i), "l1div_n": 1 + k, "frames": 300} for i in range(4) for k in range(50)
+    }
+    clips = {f"clip{i}": {"l1div": float(i), "frames": 300} for i in range(4)}
+    limits = []
+    for per_unit in (windows, clips):
+        write_json(p.cells_of("good")[0].evaluate["l1div"].folder(store.runs) / "per_clip.json", per_unit)
+        number = next(line for line in build_table([p], store).lines if line.label == "good").entries["l1div"].number
+        limits.append((number.low, number.high))
+    assert limits[0] == pytest.approx(limits[1])
 
 
 def test_csv_reads_back(store):
