@@ -49,7 +49,10 @@ class Plan:
 
 
 def metrics_of(grid: Grid, protocol: Protocol) -> tuple[str, ...]:
-    return grid.metrics if grid.metrics is not None else tuple(protocol.evaluators)
+    """Those that the grid names, else the protocol's; a cell is one sample, so metrics of several are none of them."""
+    if grid.metrics is not None:
+        return grid.metrics
+    return tuple(metric for metric in protocol.evaluators if not get_evaluator(metric).takes_samples)
 
 
 def make_plan(grid: Grid, source: StandinSource | FolderSource) -> Plan:
@@ -97,6 +100,11 @@ def _scorer(
         raise InputError(
             f"metric {metric!r} reads the stand-in's truth, which {grid.data} does not have",
             remedy="choose other metrics in the grid, or the protocol beat2",
+        )
+    if evaluator.takes_samples:
+        raise InputError(
+            f"metric {metric!r} compares several motions for one speech, a row of a grid makes one for each seed",
+            remedy="leave it out, and score folders rep0, rep1, ... with `gesturebench evaluate`",
         )
     config = evaluator.preset(grid.preset).updated(protocol.settings(metric), f"protocol {protocol.name} {metric}")
     return _Scorer(evaluator, config, protocol, encoder_step(evaluator, config, prepare) if evaluator.fitted else None)

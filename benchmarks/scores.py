@@ -36,18 +36,19 @@ def score(
     optional: frozenset[str] = frozenset(),
 ) -> Scores:
     """Numbers of `n` pairs. A metric that is `optional` may miss what it needs and is then left out, with the reason;
-    a fault of a pair is never passed over."""
+    a fault of a pair is never passed over. Further samples of a unit are shown only to metrics that take several."""
     scores, able = Scores(per_unit={metric: {} for metric in evaluators}), dict(evaluators)
     for done, pair in enumerate(pairs, start=1):
-        for metric in list(able):
+        for metric in [metric for metric in able if pair.sample == 0 or able[metric].takes_samples]:
             try:
-                values = able[metric].update(pair.prediction, pair.clip)
+                values = _update(able[metric], pair)
             except NotGiven as error:
                 _leave_out(scores, able, metric, error, optional)
             else:
                 scores.per_unit[metric][pair.unit.id] = {**values, "frames": pair.prediction.n_frames}
-        scores.units.append(pair.unit)
-        scores.frames += pair.prediction.n_frames
+        if pair.sample == 0:
+            scores.units.append(pair.unit)
+            scores.frames += pair.prediction.n_frames
         progress(done, n)
     for metric, evaluator in list(able.items()):
         try:
@@ -55,6 +56,11 @@ def score(
         except InputError as error:
             _leave_out(scores, able, metric, error, optional)
     return scores
+
+
+def _update(evaluator: Evaluator, pair: Pair) -> dict[str, float]:
+    unit = {"unit": pair.unit.id} if evaluator.takes_samples else {}
+    return evaluator.update(pair.prediction, pair.clip, **unit)
 
 
 def _leave_out(

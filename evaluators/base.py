@@ -39,7 +39,9 @@ class Evaluator(ABC):
     """A metric over pairs of a predicted motion and the clip it was generated for.
 
     Two evaluators of equal settings may be merged: sharded and whole evaluation give the same numbers. `fitted` ones
-    have a trained part (an encoder, a classifier), a step of the plan identified by hash.
+    have a trained part (an encoder, a classifier), a step of the plan identified by hash. One that `takes_samples`
+    compares several motions for the same speech: it is given all of them, `update` also takes the id of the scoring
+    `unit` that they are for, and its settings hold how many `samples` there must be and what becomes of `missing` ones.
     """
 
     name: ClassVar[str]
@@ -47,6 +49,7 @@ class Evaluator(ABC):
     columns: ClassVar[tuple[Column, ...]]
     fitted: ClassVar[bool] = False
     requires_truth: ClassVar[bool] = False
+    takes_samples: ClassVar[bool] = False
     version: ClassVar[int] = 1
 
     @classmethod

@@ -10,10 +10,13 @@ from gesturebench.evaluators.pairs import FPS
 
 def relative_speed(positions: np.ndarray, mean_speed: np.ndarray) -> np.ndarray:
     """(T, 3J) metres -> (T, J): speed by central differences, one-sided at the ends, over the joint's mean speed (J,)
-    in m/s."""
-    velocity = np.gradient(positions, 1 / FPS, axis=0).reshape(len(positions), -1, 3)
-    x, y, z = np.moveaxis(velocity, -1, 0)
-    return np.sqrt(x * x + y * y + z * z) / mean_speed
+    in m/s, in the precision of the positions."""
+    velocity = np.empty_like(positions)
+    np.subtract(positions[2:], positions[:-2], out=velocity[1:-1])
+    velocity[0], velocity[-1] = 2 * (positions[1] - positions[0]), 2 * (positions[-1] - positions[-2])
+    velocity /= 2 / FPS
+    x2, y2, z2 = np.moveaxis(np.square(velocity, out=velocity).reshape(len(positions), -1, 3), -1, 0)
+    return np.sqrt(x2 + y2 + z2) / mean_speed
 
 
 def local_minima(values: np.ndarray, order: int) -> np.ndarray:

@@ -74,7 +74,7 @@ def interventions(pool: Pool) -> Iterator[Intervention]:
     for strength in NOISE_RAD:
         yield _on_motion("noise", partial(noisy, strength), strength, "rad")
     for strength in AMPLITUDES:
-        yield _on_motion("amplitude", lambda motion, clip, pool, s=strength: scaled(motion, s), strength, "times")
+        yield _on_motion("amplitude", lambda motion, clip, pool, s=strength: scaled(motion, s), strength, "x")
     for family, change in (("frozen", frozen), ("mirrored", mirrored), ("reversed", backwards), ("slowed", slowed)):
         yield _on_motion(family, lambda motion, clip, pool, change=change: change(motion))
     yield _on_motion("frames shuffled", shuffled)

@@ -15,10 +15,11 @@ import numpy as np
 
 from gesturebench.common.config import Config
 from gesturebench.common.corpus.clip import Clip, Motion, Speech, Word
+from gesturebench.common.errors import InputError
 from gesturebench.common.motion.skeleton import JOINT, N_JOINTS
 from gesturebench.evaluators.base import Column, Evaluator
 from gesturebench.evaluators.beats import local_minima
-from gesturebench.evaluators.pairs import FPS, checked_pair, joint_positions, nothing_scored
+from gesturebench.evaluators.pairs import FPS, checked_pair, joint_positions
 
 WRISTS = (JOINT["left_wrist"], JOINT["right_wrist"])
 LAGS_S = 0.025 * np.arange(-20, 21)
@@ -34,8 +35,10 @@ stopped or turned, whatever its direction. `rest`: a minimum of its speed, the m
 stroke has three of them (before, at its turn, after), which blurs the score."""
 
 Source = Literal["auto", "stress", "words"]
-"""Where the reference times come from. `stress`: middles of the vowels that carry primary stress. `words`: word onsets.
-`auto`: stress where the phones of a clip mark it, else words."""
+"""Where the reference times come from. `stress`: middles of the vowels that carry primary stress. `words`: middles of
+the longer half of a clip's words, for alignments that know no stress: short words are function words and rarely bear
+any. `auto`: stress where the phones of a clip mark it, else words. On the stand-in the contrast of captured motion is
+0.17 with stress, 0.08 with words; with plain word onsets, which precede the vowels, it would be negative."""
 
 
 class StressBeatsConfig(Config):
@@ -61,7 +64,18 @@ def reference_times(speech: Speech, source: Source) -> tuple[np.ndarray, Literal
     stressed = stress_times(speech.phones)
     if source == "stress" or (source == "auto" and len(stressed)):
         return stressed, "stress"
-    return np.array([word.start_s for word in speech.words]), "words"
+    return word_times(speech.words), "words"
+
+
+def word_times(words: tuple[Word, ...]) -> np.ndarray:
+    """(E,) middles of the words that last at least as long as the median word.
+
+    >>> word_times((Word("to", 0.0, 0.1), Word("the", 0.1, 0.3), Word("harbour", 0.3, 0.7)))
+    array([0.2, 0.5])
+    """
+    duration = np.array([word.end_s - word.start_s for word in words])
+    middle = np.array([(word.start_s + word.end_s) / 2 for word in words])
+    return middle[duration >= np.median(duration)] if len(words) else middle
 
 
 def accents(wrists: np.ndarray, config: StressBeatsConfig) -> list[np.ndarray]:
@@ -188,7 +202,11 @@ class StressBeats(Evaluator):
 
     def compute(self) -> dict[str, Any]:
         if not self.curve.stresses:
-            raise nothing_scored(f"{self.name} ({self.skipped} skipped)", "words and their times in more than 1 s")
+            raise InputError(
+                f"stress_beats of no clips ({self.skipped} skipped)",
+                expected="words with their times, 0.5 s or more from both ends",
+                remedy="add TextGrids of the clips, or leave the metric out",
+            )
         return {
             "stress_beats": self.curve.score,
             "stress_control": self.curve.control,

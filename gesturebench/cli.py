@@ -159,6 +159,10 @@ def evaluate(
         bool, typer.Option("--partial", help="Score what is there, if some is missing; the passport says so.")
     ] = False,
     json: Annotated[Path | None, typer.Option("--json", help="File for the numbers with their passport.")] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="METRIC.KEY=VALUE", help="Another setting of a metric, hence another protocol."),
+    ] = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Score a folder of motion files. Example: gesturebench evaluate out/ --data BEAT2/beat_english_v2.0.0"""
@@ -168,7 +172,7 @@ def evaluate(
     evaluate_folder(
         Request(
             predictions, protocol, data, body, layout, tuple(dict.fromkeys(chosen)), grid, encoder, mean_speed,
-            partial, runs, json,
+            partial, runs, json, tuple(setting or ()),
         )
     )  # fmt: skip
 

@@ -6,7 +6,11 @@ from typing import Annotated
 
 import typer
 
-data_app = typer.Typer(no_args_is_help=True, help="The stand-in corpus, and what a data folder holds.")
+data_app = typer.Typer(no_args_is_help=True, help="Data folders: look at one, check it, prepare it, generate one.")
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A BEAT2 folder.")]
+Workers = Annotated[int, typer.Option(min=1, help="Worker processes.")]
+CORES = os.cpu_count() or 1
 
 
 @data_app.command()
@@ -14,17 +18,46 @@ def standin(
     out: Annotated[Path, typer.Option(help="New folder for the corpus.")],
     preset: Annotated[str, typer.Option(help="tiny or demo.")] = "demo",
     seed: Annotated[int, typer.Option(help="Corpus seed.")] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = os.cpu_count() or 1,
+    workers: Workers = CORES,
 ) -> None:
     """Write the stand-in corpus in BEAT2's layout. Example: gesturebench data standin --preset tiny --out corpus"""
-    from gesturebench.commands import write_standin
+    from gesturebench.data import write_standin
 
     write_standin(preset, out, seed, workers)
 
 
 @data_app.command()
-def info(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A BEAT2 folder.")]) -> None:
-    """Clips, splits, speakers and length of a data folder. Example: gesturebench data info BEAT2/beat_english_v2.0.0"""
-    from gesturebench.commands import show_data
+def info(folder: Folder) -> None:
+    """Hours, splits, speakers, emotions, annotations. Example: gesturebench data info BEAT2/beat_english_v2.0.0"""
+    from gesturebench.data import show_data
 
     show_data(folder)
+
+
+@data_app.command()
+def check(
+    folder: Folder,
+    workers: Workers = CORES,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Examine every file: found, missing, broken, and where to get it. Exit code 1 if something is broken or a needed
+    file is missing. Example: gesturebench data check BEAT2/beat_english_v2.0.0"""
+    from gesturebench.data import check_data
+
+    raise typer.Exit(check_data(folder, workers, json))
+
+
+@data_app.command()
+def prepare(
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="A BEAT2 folder, or standin:PRESET.")],
+    body: Annotated[
+        str | None, typer.Option(help="SMPL-X .npz or `standin`; default: the one in the data folder.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of all results.", envvar="GESTUREBENCH_RUNS")] = Path("runs"),
+    workers: Workers = CORES,
+) -> None:
+    """Fill the clip store that grids read; a killed command goes on where it was. Example: gesturebench data prepare
+    BEAT2/beat_english_v2.0.0"""
+    from gesturebench.data import prepare_data
+
+    raise typer.Exit(prepare_data(folder, body, runs, workers))

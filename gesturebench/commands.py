@@ -1,8 +1,5 @@
-"""What the verbs about grids and data do."""
+"""What the verbs about grids do."""
 
-import glob
-import os
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -10,7 +7,7 @@ from gesturebench.benchmarks.grid import load_grid
 from gesturebench.benchmarks.plan import Plan, make_plan
 from gesturebench.benchmarks.source import STANDIN, find_source
 from gesturebench.benchmarks.state import RunStore
-from gesturebench.common.errors import InputError, unknown_name
+from gesturebench.common.errors import unknown_name
 from gesturebench.console import console, progress_bar
 
 
@@ -135,60 +132,3 @@ def show_metrics() -> None:
 
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
-
-
-def write_standin(preset: str, out: Path, seed: int, workers: int) -> None:
-    """Generate beside `out` and rename, so that a folder named `out` is always a whole corpus."""
-    from gesturebench.common.corpus.standin.presets import PRESETS
-    from gesturebench.common.files import explained, publish
-
-    if preset not in PRESETS:
-        raise unknown_name("stand-in preset", preset, PRESETS)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: already there", expected="a new or empty folder", remedy="choose another --out")
-    from gesturebench.common.corpus.standin.generate import generate_corpus
-
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        with explained(out):
-            _clear_parts(out)
-            part.mkdir(parents=True)
-        with progress_bar(f"stand-in corpus {preset}") as progress:
-            generate_corpus(PRESETS[preset], part, seed=seed, workers=workers, progress=progress)
-        publish(part, out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    console().print(f"{out}: stand-in corpus {preset}, seed {seed}", markup=False, soft_wrap=True)
-
-
-def _clear_parts(out: Path) -> None:
-    """Remove what killed commands left beside `out`."""
-    from gesturebench.benchmarks.claims import Process
-
-    for part in out.parent.glob(f".{glob.escape(out.name)}.*.part"):
-        number = part.name.split(".")[-2]
-        if number.isdecimal() and not Process.of(int(number)).is_alive():
-            shutil.rmtree(part, ignore_errors=True)
-
-
-def show_data(folder: Path) -> None:
-    """Clips by split and speaker, and the length of the sound."""
-    from rich.table import Table
-
-    from gesturebench.common.corpus.beat2 import Beat2Folder, ClipName
-
-    corpus = Beat2Folder(folder)
-    ids = corpus.ids()
-    splits = corpus.splits if corpus.has_split else {}
-    headers = {i: corpus.wave_header(i) for i in ids}
-    seconds = {i: header.n_samples / header.rate for i, header in headers.items()}
-    table = Table("split", "clips", "speakers", "minutes", box=None)
-    for name in dict.fromkeys([*sorted(set(splits.values())), "(none)"]):
-        chosen = [i for i in ids if splits.get(i, "(none)") == name]
-        if chosen:
-            speakers = {ClipName.parse(i).speaker for i in chosen}
-            table.add_row(name, str(len(chosen)), str(len(speakers)), f"{sum(seconds[i] for i in chosen) / 60:.1f}")
-    console().print(
-        f"{corpus.root}: {len(ids)} clips, {sum(seconds.values()) / 3600:.2f} h", markup=False, soft_wrap=True
-    )
-    console().print(table)

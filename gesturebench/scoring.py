@@ -1,5 +1,6 @@
 """The verb `evaluate`: a folder of motion that anyone generated, scored under a protocol, without the generator."""
 
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ __all__ = ["Request", "evaluate_folder", "find_encoders", "prepared", "rescore"]
 
 @dataclass(frozen=True)
 class Request:
-    """What `gesturebench evaluate` was asked for; without `metrics`, all of the protocol's that can be had."""
+    """What `gesturebench evaluate` was asked for; without `metrics`, all of the protocol's that can be had. `settings`
+    such as `multimodality.missing=released` make another protocol of it."""
 
     predictions: Path
     protocol: str = "self"
@@ -33,13 +35,14 @@ class Request:
     partial: bool = False
     runs: Path = Path("runs")
     out: Path | None = None
+    settings: tuple[str, ...] = ()
 
 
 def evaluate_folder(request: Request) -> None:
     """Score every unit of the protocol in one pass, print the numbers and, if asked, write them with their passport."""
     from gesturebench.common.threads import limit_threads
 
-    protocol = get_protocol(request.protocol)
+    protocol = with_settings(get_protocol(request.protocol), request.settings)
     if request.out is not None:
         check_output(request.out)
     limit_threads()
@@ -52,19 +55,22 @@ def evaluate_folder(request: Request) -> None:
 def rescore(protocol: Protocol, request: Request) -> dict[str, Any]:
     """Numbers, what each unit contributed, and the passport, as one JSON-like value."""
     from gesturebench.benchmarks.scores import score
-    from gesturebench.common.corpus.layouts import read_layout
+    from gesturebench.common.corpus.repetitions import read_repetitions
     from gesturebench.evaluators.registry import get_evaluator
+    from gesturebench.repeated import sampling
 
     configs = metric_configs(protocol, request)
-    found = read_layout(request.predictions, request.layout, partial=request.partial)
-    pairs, store = _pairs(protocol, found, request)
     optional = frozenset() if request.metrics else frozenset(configs)
+    found = read_repetitions(request.predictions, request.layout, partial=request.partial)
+    samples = sampling(found, protocol, configs, partial=request.partial, optional=optional)
+    configs = {metric: config for metric, config in configs.items() if metric not in samples.left_out}
+    pairs, store = _pairs(protocol, samples, request)
     with trained_parts(configs, store, request.grid, request.runs, optional) as (parts, left_out):
         chosen = {metric: config for metric, config in configs.items() if metric not in left_out}
         evaluators = {m: get_evaluator(m)(config, store, parts.get(m)) for m, config in chosen.items()}
         with progress_bar(f"scoring {found.folder.name}") as progress:
             scores = score(evaluators, pairs, len(pairs), progress, optional)
-    scores.left_out = left_out | scores.left_out
+    scores.left_out = samples.left_out | left_out | scores.left_out
     if not scores.numbers:
         raise InputError(f"{found.folder}: nothing could be scored: {next(iter(scores.left_out.values()))}")
     return _result(protocol, found, pairs, store, configs, scores)
@@ -83,16 +89,33 @@ def metric_configs(protocol: Protocol, request: Request) -> dict[str, Config]:
     return {metric: configs[metric] for metric in chosen}
 
 
-def _pairs(protocol: Protocol, found, request: Request):
+def with_settings(protocol: Protocol, settings: tuple[str, ...]) -> Protocol:
+    """The protocol with other settings of its metrics, each given as `metric.key=value`; its hash is another."""
+    import yaml
+
+    evaluators = {metric: dict(own) for metric, own in protocol.evaluators.items()}
+    for setting in settings:
+        match = re.fullmatch(r"(?P<metric>\w+)\.(?P<key>\w+)=(?P<value>[\w.+-]+)", setting)
+        if match is None:
+            raise InputError(f"--set {setting}", expected="METRIC.KEY=VALUE such as multimodality.samples=10")
+        protocol.settings(match["metric"])
+        evaluators[match["metric"]][match["key"]] = yaml.safe_load(match["value"])
+    return protocol.model_copy(update={"evaluators": evaluators})
+
+
+def _pairs(protocol: Protocol, samples, request: Request):
     """What is scored, and the store that evaluators ask."""
     from gesturebench.common.corpus.exported import ExportedStore
     from gesturebench.pairing import AgainstData, AgainstOwn
 
     if request.data is None:
-        pairs = AgainstOwn.of(protocol, found, partial=request.partial)
-        return pairs, ExportedStore(found.folder, pairs.items, body_file(request.body), request.mean_speed)
+        pairs = samples.pairs(lambda found, partial: AgainstOwn.of(protocol, found, partial=partial), request.partial)
+        body = body_file(request.body)
+        return pairs, ExportedStore(samples.found.folder, pairs.first.items, body, request.mean_speed)
     store = prepared(request.data, request.body, request.runs)
-    return AgainstData.of(protocol, found, store, partial=request.partial), store
+    return samples.pairs(
+        lambda found, partial: AgainstData.of(protocol, found, store, partial=partial), request.partial
+    ), store
 
 
 def prepared(data: str, body: str | None, runs: Path) -> ClipStore:
@@ -117,13 +140,14 @@ def _result(protocol: Protocol, found, pairs, store, configs: dict[str, Config],
     return {
         **passport.record(),
         "predictions": str(found.folder),
-        "layout": found.layout,
+        "layout": found.first.layout,
+        "repetitions": list(pairs.names) if any(found.samples) else [],
         "frames": scores.frames,
         "metrics": scores.numbers,
         "settings": {metric: configs[metric].model_dump(mode="json") for metric in scores.numbers},
         "per_unit": scores.per_unit,
         "left_out": scores.left_out,
-        "unused": sorted(item.id for item in found.items if item.clip_id not in clips),
+        "unused": sorted(item.id for item in found.first.items if item.clip_id not in clips),
         "disagreements": [asdict(one) for one in pairs.disagreements],
         "versions": versions(),
         "commit": commit(),
@@ -158,8 +182,20 @@ def _lines(result: dict[str, Any]):
     partial = "; partial: comparable with nothing else" if bound["partial"] else ""
     name = f"protocol {result['protocol']} ({result['protocol_hash']}, bound {result['bound_hash']})"
     yield f"{count}; {name}; {result['frames'] / 30:.1f} s; {truth}{kind}{partial}"
+    if result["repetitions"]:
+        yield _told_repetitions(result["repetitions"], result["metrics"])
     for metric, encoder in bound["encoders"].items():
         yield f"{metric} encoder {encoder}"
+
+
+def _told_repetitions(names: list[str], metrics: dict[str, Any]) -> str:
+    from gesturebench.evaluators.registry import get_evaluator
+
+    takers = [metric for metric in metrics if get_evaluator(metric).takes_samples]
+    if not takers:
+        return f"{names[0]} alone was scored"
+    others = f"; everything else of {names[0]} alone" if len(takers) < len(metrics) else ""
+    return f"{', '.join(takers)} of {', '.join(names)}{others}"
 
 
 def _warnings(result: dict[str, Any]):

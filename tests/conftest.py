@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from gesturebench.common.threads import announce_threads
-from tests.parity.frame import default_folder
 
 announce_threads()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    from tests.parity.frame import default_folder  # it imports numpy, which counts its threads when it is loaded
+
     parser.addoption("--golden", type=Path, default=default_folder(), metavar="DIR", help="golden data of tests/parity")

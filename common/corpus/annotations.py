@@ -5,12 +5,13 @@ Every reader takes a path and returns a tuple of small records in the order of t
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gesturebench.common.corpus.clip import GestureLabel, ProminentWord, Relation, TruthEvent, Word
+from gesturebench.common.corpus.textgrid import parse_textgrid
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import read_json
 
@@ -24,24 +25,36 @@ def read_textgrid(path: Path) -> tuple[tuple[Word, ...], tuple[Word, ...], float
 
     Praat's long and short text formats are read; a last interval that rounding pushed past the end is accepted.
     """
-    from praatio import textgrid
-    from praatio.data_classes.interval_tier import IntervalTier
+    tiers, end_s = _interval_tiers(path)
+    words, phones = (*tiers.values(), ())[:2]
+    return words, phones, end_s
 
+
+def read_transcript(path: Path) -> tuple[Word, ...]:
+    """`whisper_transcription/<id>.TextGrid`: the tier that is called words, or the first one."""
+    tiers, _ = _interval_tiers(path)
+    return next((words for name, words in tiers.items() if "word" in name.lower()), next(iter(tiers.values())))
+
+
+def _interval_tiers(path: Path) -> tuple[dict[str, tuple[Word, ...]], float]:
+    """Spoken intervals by tier, and the end of the grid."""
     if not path.is_file():
         raise InputError(f"{path}: no such file", expected="a TextGrid", remedy="correct the path")
     try:
-        grid = textgrid.openTextgrid(str(path), False, reportingMode="silence", duplicateNamesMode="rename")
-    except Exception as error:  # praatio's errors have no common base: ValueError, IndexError, AssertionError ...
-        raise _broken(path, f"not a TextGrid ({_named(error)})", "Praat's long or short text format") from error
-    tiers = [tier for tier in grid.tiers if isinstance(tier, IntervalTier)]
+        tiers, end_s = parse_textgrid(path.read_bytes())
+    except ValueError as error:
+        raise broken(path, f"not a TextGrid ({error})", "Praat's long or short text format") from error
     if not tiers:
-        raise _broken(path, "no interval tier", "tier 1 words, tier 2 phones")
-    spoken = [
-        tuple(Word(e.label.strip(), e.start, e.end) for e in tier.entries if e.label.strip() not in _SILENCE)
-        for tier in tiers[:2]
-    ]
-    words, phones = (*spoken, ())[:2]
-    return words, phones, float(grid.maxTimestamp)
+        raise broken(path, "no interval tier", "tier 1 words, tier 2 phones")
+    spoken = {f"{k} {tier.name}": tuple(_spoken(tier.intervals)) for k, tier in enumerate(tiers)}
+    return spoken, end_s
+
+
+def _spoken(intervals: Iterable[Word]) -> Iterator[Word]:
+    for interval in intervals:
+        text = interval.text.strip()
+        if text not in _SILENCE:
+            yield Word(text, interval.start_s, interval.end_s)
 
 
 def read_labels(path: Path) -> tuple[GestureLabel, ...]:
@@ -52,7 +65,7 @@ def read_labels(path: Path) -> tuple[GestureLabel, ...]:
             raise ValueError(f"{len(columns)} columns")
         word = columns[5].strip() if len(columns) == 6 else ""
         word = "" if word.lower() == "nan" else word
-        return GestureLabel(columns[0], *_interval(*columns[1:3]), _number(columns[4]), word)
+        return GestureLabel(columns[0], *interval(*columns[1:3]), _number(columns[4]), word)
 
     return _table(path, label, "name, start, end, duration, score and an optional keyword, separated by tabs")
 
@@ -63,7 +76,7 @@ def read_prominence(path: Path) -> tuple[ProminentWord, ...]:
     def word(columns: list[str]) -> ProminentWord:
         if len(columns) != 6:
             raise ValueError(f"{len(columns)} columns")
-        return ProminentWord(columns[3], *_interval(*columns[1:3]), *map(_number, columns[4:]))
+        return ProminentWord(columns[3], *interval(*columns[1:3]), *map(_number, columns[4:]))
 
     return _table(path, word, "id, start, end, word, prominence, boundary, separated by tabs")
 
@@ -76,13 +89,11 @@ def read_relations(path: Path) -> tuple[Relation, ...]:
     value = read_json(path)
     try:
         tokens = [token for sentence in value["sentences"] for token in sentence["tokens"]]
-        times = [_interval(token["startSec"], token["endSec"]) for token in tokens]
+        times = [interval(token["startSec"], token["endSec"]) for token in tokens]
         explicit = [relation for relation in value["relations"] if relation["Connective"]["TokenList"]]
         return tuple(_relation(relation, times) for relation in explicit)
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise _broken(
-            path, f"not a list of relations ({_named(error)})", "sentences[].tokens[], relations[]"
-        ) from error
+        raise broken(path, f"not a list of relations ({named(error)})", "sentences[].tokens[], relations[]") from error
 
 
 def _relation(relation: dict[str, Any], times: list[tuple[float, float]]) -> Relation:
@@ -104,29 +115,30 @@ def read_truth(path: Path) -> tuple[TruthEvent, ...]:
         keys = [field.name for field in fields(TruthEvent)]
         return tuple(TruthEvent(*(event[key] for key in keys)) for event in value["events"])
     except (KeyError, TypeError) as error:
-        raise _broken(
-            path, f"not a truth file ({_named(error)})", "events[] with the fields of a TruthEvent"
-        ) from error
+        raise broken(path, f"not a truth file ({named(error)})", "events[] with the fields of a TruthEvent") from error
 
 
 def _table(path: Path, parse: Callable[[list[str]], Row], columns: str) -> tuple[Row, ...]:
     """Rows of a tab-separated file; the first fault names its line."""
     rows = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise _broken(path, f"not a text file ({error})", columns) from error
+        raise broken(path, f"not a text file ({error})", columns) from error
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
                 rows.append(parse(line.split("\t")))
             except ValueError as error:
-                raise _broken(path, f"line {number}: {error}", columns) from error
+                raise broken(path, f"line {number}: {error}", columns) from error
     return tuple(rows)
 
 
-def _interval(start: Any, end: Any) -> tuple[float, float]:
+def interval(start: Any, end: Any) -> tuple[float, float]:
+    """Two finite times in order, from 0 on; else a `ValueError`."""
     start_s, end_s = _number(start), _number(end)
+    if start_s < 0:
+        raise ValueError(f"starts at {start_s:g} s, before the recording")
     if end_s < start_s:
         raise ValueError(f"ends at {end_s} s before it starts at {start_s} s")
     return start_s, end_s
@@ -139,9 +151,9 @@ def _number(value: Any) -> float:
     return number
 
 
-def _named(error: Exception) -> str:
+def named(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _broken(path: Path, what: str, expected: str) -> InputError:
+def broken(path: Path, what: str, expected: str) -> InputError:
     return InputError(f"{path}: {what}", expected=expected, remedy=_REMEDY)

@@ -1,132 +1,125 @@
-"""Filling a clip store: one pass over the corpus, one clip in memory at a time."""
+"""Building a clip store: decide from the headers where every clip will lie, fill the chunks, put the whole together."""
 
-import json
-from contextlib import ExitStack
+import shutil
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from gesturebench.common.corpus.beat2 import FPS, Beat2Folder, Recording, body_model_path
-from gesturebench.common.corpus.clip import BETA_DIM, Speech
-from gesturebench.common.corpus.fingerprint import MEAN_SPEED, fingerprint
-from gesturebench.common.corpus.store import (
-    ANNOTATION_TYPES,
-    INDEX,
-    MOTION_DIM,
-    PCM_SCALE,
-    encoded,
-    motion_of,
-    store_version,
+from gesturebench.common.corpus.beat2 import FPS, Beat2Folder, body_model_path, clip_length
+from gesturebench.common.corpus.filling import (
+    CHUNK,
+    FACE,
+    JOINTS,
+    LINES,
+    SPEED_SUM,
+    Chunk,
+    Filling,
+    Place,
+    allocate_all,
+    fill_chunk,
+    offset_key,
 )
+from gesturebench.common.corpus.fingerprint import CARRIED, MEAN_SPEED, fingerprint
+from gesturebench.common.corpus.store import ANNOTATION_TYPES, INDEX, store_version
 from gesturebench.common.errors import InputError
-from gesturebench.common.features.registry import FEATURES, Feature
-from gesturebench.common.files import explained, write_json, writing
+from gesturebench.common.features.registry import FEATURES
+from gesturebench.common.files import explained, read_json, sha256_json, write_json, writing
+from gesturebench.common.motion.body_file import read_body
+from gesturebench.common.motion.face import FACE_ARRAYS, FaceModel
 from gesturebench.common.motion.kinematics import JointModel
 from gesturebench.common.motion.skeleton import N_JOINTS
-from gesturebench.common.motion.speed import mean_joint_speed
+from gesturebench.common.parallel import over_processes
 from gesturebench.common.progress import Progress
 
+_PLAN = "plan.json"
+_FRAMES_PER_PROCESS = 18_000
+"""Ten minutes of motion: for less, a process costs more to start than it saves."""
 
-def fill(root: Path, out: Path, body: Path | None, cache: Path | None, progress: Progress) -> None:
+
+def fill(
+    root: Path, out: Path, body: Path | None, cache: Path | None, work: Path | None, workers: int, progress: Progress
+) -> None:
     """See `gesturebench.common.corpus.store.build_store`."""
-    folder = Beat2Folder(root)
-    joints = JointModel.from_body_model(body_model_path(folder.root, body))
-    splits = folder.splits if folder.has_split else {}
-    with explained(out):
+    folder, work = Beat2Folder(root), work or out / ".filling"
+    arrays = read_body(body_model_path(folder.root, body), FACE_ARRAYS)
+    identity = fingerprint(root, body=body, cache=cache)
+    with explained(out), threadpool_limits(1):  # the last bit of a product may depend on the number of threads
         out.mkdir(parents=True, exist_ok=True)
         (out / INDEX).unlink(missing_ok=True)
-        rows = _write_clips(folder, splits, out, progress)
-    joints.save(out / "joints.npz")
-    published = folder.root / MEAN_SPEED
-    speed = _read_mean_speed(published) if published.exists() else _measure_mean_speed(out, rows, joints)
+        chunks = _begin(folder, work, identity, arrays)
+        filling, frames = Filling(root, work), sum(place.n_frames for chunk in chunks for place in chunk.places)
+        clips, done = sum(len(chunk.places) for chunk in chunks), 0
+        for count in over_processes(fill_chunk, filling, chunks, min(workers, 1 + frames // _FRAMES_PER_PROCESS)):
+            done += count
+            progress(done, clips)
+        _assemble(folder, out, filling, chunks, identity)
+
+
+def _begin(folder: Beat2Folder, work: Path, identity: str, body: dict[str, np.ndarray]) -> list[Chunk]:
+    """The chunks to fill. What a killed build of the same data left in `work` is kept, everything else is cleared."""
+    places, sample_type = _places(folder)
+    plan = sha256_json([store_version(), identity, np.dtype(sample_type).str, [asdict(place) for place in places]])
+    if not (work / _PLAN).exists() or read_json(work / _PLAN) != plan:
+        shutil.rmtree(work, ignore_errors=True)
+        (work / "chunks").mkdir(parents=True)
+        JointModel.from_arrays(body).save(work / JOINTS)
+        FaceModel.from_arrays(body).save(work / FACE)
+        allocate_all(work, sum(p.n_frames for p in places), sum(p.n_samples for p in places), len(places), sample_type)
+        write_json(work / _PLAN, plan)
+    return [Chunk(k, tuple(places[at : at + CHUNK])) for k, at in enumerate(range(0, len(places), CHUNK))]
+
+
+def _places(folder: Beat2Folder) -> tuple[list[Place], type]:
+    """The place of every clip, and the type that holds the samples of all without loss."""
+    splits = folder.splits if folder.has_split else {}
+    measure, has_training = not (folder.root / MEAN_SPEED).exists(), "train" in splits.values()
+    places, plain, frame, sample = [], True, 0, 0
+    for clip, clip_id in enumerate(folder.ids()):
+        n_frames, n_samples = folder.lengths(clip_id)
+        n_frames, _ = clip_length(n_frames, n_samples)
+        split = splits.get(clip_id, "")
+        measured = measure and (split == "train" or not has_training)
+        places.append(Place(clip, clip_id, split, frame, n_frames, sample, n_samples, measured))
+        plain &= folder.wave_header(clip_id).is_plain
+        frame, sample = frame + n_frames, sample + n_samples
+    return places, np.int16 if plain else np.float32
+
+
+def _assemble(folder: Beat2Folder, out: Path, filling: Filling, chunks: list[Chunk], identity: str) -> None:
+    """Turn a filled work folder into a store. From its first step on the work folder is no longer one to go on with."""
+    rows = _rows(filling, chunks)
+    speed = _mean_speed(folder, rows)
+    for name in LINES:
+        with writing(out / name) as part, open(part, "wb") as file:
+            for chunk in chunks:
+                file.write(filling.lines(name, chunk).read_bytes())
     with writing(out / "mean_speed.npy") as part, open(part, "wb") as file:
         np.save(file, speed)
-    identity = fingerprint(root, body=body, cache=cache)
-    write_json(out / INDEX, {"info": _header(folder, rows, identity), "split_order": list(splits), "clips": rows})
+    for name in CARRIED:
+        if (folder.root / name).is_file():
+            with writing(out / name) as part:
+                shutil.copyfile(folder.root / name, part)
+    (filling.work / _PLAN).unlink()
+    (out / "features").mkdir(exist_ok=True)
+    for name in ("motion.npy", "audio.npy", "betas.npy", JOINTS, FACE, *(f"features/{name}.npy" for name in FEATURES)):
+        shutil.move(filling.work / name, out / name)
+    shutil.rmtree(filling.work)
+    header, splits = _header(folder, rows, identity), list(folder.splits) if folder.has_split else []
+    clips = [{name: value for name, value in row.items() if name != SPEED_SUM} for row in rows]
+    write_json(out / INDEX, {"info": header, "split_order": splits, "clips": clips})
 
 
-def _write_clips(folder: Beat2Folder, splits: dict[str, str], out: Path, progress: Progress) -> list[dict[str, Any]]:
-    ids = folder.ids()
-    plain = all(folder.wave_header(clip_id).is_plain for clip_id in ids)
-    with ExitStack() as stack:
-        writer = _Writer(stack, out, np.int16 if plain else np.float32)
-        for done, clip_id in enumerate(ids, start=1):
-            writer.add(folder.record(clip_id), splits.get(clip_id, ""))
-            progress(done, len(ids))
-    return writer.rows
-
-
-class _Writer:
-    """The open files of a store, and the index rows of what was written to them."""
-
-    def __init__(self, stack: ExitStack, out: Path, sample_type: type):
-        def array(name: str, dtype: type, *row: int) -> "GrowingArray":
-            return stack.enter_context(GrowingArray(out / name, dtype, row))
-
-        self.motion, self.audio = array("motion.npy", np.float32, MOTION_DIM), array("audio.npy", sample_type)
-        self.betas = array("betas.npy", np.float32, BETA_DIM)
-        self.features = {f: array(f"features/{f.name}.npy", np.float32, f.dim) for f in FEATURES.values()}
-        self.speech = stack.enter_context((out / "speech.jsonl").open("wb"))
-        self.truth = stack.enter_context((out / "truth.jsonl").open("wb"))
-        self.rows: list[dict[str, Any]] = []
-
-    def add(self, recording: Recording, split: str) -> None:
-        clip = recording.clip
-        speech, motion = clip.speech, clip.motion
-        places = {"clip": len(self.rows), "frame": self.motion.length, "sample": self.audio.length}
-        lines = {"speech_at": self.speech.tell(), "truth_at": self.truth.tell()}
-        self.rows.append(_described(recording) | {"split": split} | places | lines)
-        self.motion.append(np.concatenate([motion.poses, motion.expressions, motion.trans], axis=1))
-        self.audio.append(_as_stored(speech.audio, self.audio.dtype))
-        self.betas.append(motion.betas[None])
-        for feature, array in self.features.items():
-            array.append(_checked(feature.compute(speech), feature, speech, motion.n_frames))
-        _write_line(self.speech, {name: encoded(getattr(speech, name)) for name in ANNOTATION_TYPES})
-        _write_line(self.truth, encoded(recording.truth))
-
-
-def _described(recording: Recording) -> dict[str, Any]:
-    """The part of an index row that does not depend on where the clip lies in the store."""
-    speech, truth = recording.clip.speech, ["truth"] if recording.truth else []
-    return {
-        "id": speech.clip_id,
-        "speaker": speech.speaker,
-        "emotion": speech.emotion,
-        "n_frames": recording.clip.motion.n_frames,
-        "n_samples": len(speech.audio),
-        "dropped_frames": recording.dropped_frames,
-        "dropped_s": round(recording.dropped_s, 4),
-        "annotations": [name for name in ANNOTATION_TYPES if getattr(speech, name)] + truth,
-    }
-
-
-class GrowingArray:
-    """An `.npy` file that is appended to; the header gets the final length on closing (numpy leaves room for it)."""
-
-    def __init__(self, path: Path, dtype: type, row: tuple[int, ...]):
-        self.path, self.dtype, self.row, self.length = path, np.dtype(dtype), row, 0
-
-    def __enter__(self) -> "GrowingArray":
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(self.path, "wb")
-        self._write_header()
-        return self
-
-    def append(self, rows: np.ndarray) -> None:
-        self._file.write(np.ascontiguousarray(rows, self.dtype).data)
-        self.length += len(rows)
-
-    def __exit__(self, *failure: object) -> None:
-        self._file.seek(0)
-        self._write_header()
-        self._file.close()
-
-    def _write_header(self) -> None:
-        descr = np.lib.format.dtype_to_descr(self.dtype)
-        np.lib.format.write_array_header_1_0(
-            self._file, {"descr": descr, "fortran_order": False, "shape": (self.length, *self.row)}
-        )
+def _rows(filling: Filling, chunks: list[Chunk]) -> list[dict[str, Any]]:
+    """Index rows of all clips; offsets of lines count from the first line of all."""
+    rows, base = [], dict.fromkeys(LINES, 0)
+    for chunk in chunks:
+        for row in filling.rows(chunk):
+            rows.append(row | {offset_key(name): row[offset_key(name)] + base[name] for name in LINES})
+        base = {name: at + filling.lines(name, chunk).stat().st_size for name, at in base.items()}
+    return rows
 
 
 def _header(folder: Beat2Folder, rows: list[dict[str, Any]], identity: str) -> dict[str, Any]:
@@ -141,7 +134,7 @@ def _header(folder: Beat2Folder, rows: list[dict[str, Any]], identity: str) -> d
         "has_truth": has_truth,
         "n_clips": len(rows),
         "n_frames": frames,
-        "n_samples": sum(row["n_samples"] for row in rows),
+        "n_samples": sum(row["n_samples"] + row["n_tail"] for row in rows),
         "duration_s": round(frames / FPS, 3),
         "speakers": sorted({row["speaker"] for row in rows}),
         "annotations": {name: sum(name in row["annotations"] for row in rows) for name in (*ANNOTATION_TYPES, "truth")},
@@ -150,7 +143,18 @@ def _header(folder: Beat2Folder, rows: list[dict[str, Any]], identity: str) -> d
     }
 
 
-def _read_mean_speed(path: Path) -> np.ndarray:
+def _mean_speed(folder: Beat2Folder, rows: list[dict[str, Any]]) -> np.ndarray:
+    """(55,) m/s: the published file, else what was measured on the training clips (on all, if there is no split)."""
+    published = folder.root / MEAN_SPEED
+    if published.exists():
+        return read_mean_speed(published)
+    measured = [row for row in rows if row[SPEED_SUM] is not None]
+    total = np.sum([row[SPEED_SUM] for row in measured], axis=0)
+    return np.asarray(total / sum(row["n_frames"] for row in measured), dtype=np.float32)
+
+
+def read_mean_speed(path: Path) -> np.ndarray:
+    """(55,) float32 m/s from `weights/mean_vel_smplxflame_30.npy`."""
     try:
         speed = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -164,28 +168,3 @@ def _read_mean_speed(path: Path) -> np.ndarray:
             remedy="delete it: it is then computed",
         )
     return speed.astype(np.float32)
-
-
-def _measure_mean_speed(out: Path, rows: list[dict[str, Any]], joints: JointModel) -> np.ndarray:
-    """From the training clips, or from all if the corpus has no split."""
-    motion, betas = (np.load(out / f"{name}.npy", mmap_mode="r") for name in ("motion", "betas"))
-    chosen = [row for row in rows if row["split"] == "train"] or rows
-    return mean_joint_speed(joints, (motion_of(motion, betas, row) for row in chosen))
-
-
-def _checked(rows: np.ndarray, feature: Feature, speech: Speech, n_frames: int) -> np.ndarray:
-    if rows.shape != (n_frames, feature.dim) or not np.isfinite(rows).all():
-        raise InputError(
-            f"feature {feature.name} of {speech.clip_id}: shape {rows.shape} or not finite",
-            expected=f"({n_frames}, {feature.dim})",
-        )
-    return rows
-
-
-def _as_stored(audio: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """PCM16 samples come back exactly: float32 holds k / 32768 without rounding."""
-    return np.rint(audio / PCM_SCALE) if dtype == np.int16 else audio
-
-
-def _write_line(file: BinaryIO, value: Any) -> None:
-    file.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")

@@ -3,7 +3,9 @@
 Legend: T frames, S audio samples. Times are seconds from the clip's start, angles radians, lengths metres, Y is up.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
+from math import ceil, floor
+from typing import Any
 
 import numpy as np
 
@@ -139,8 +141,10 @@ class Motion:
 class Speech:
     """All of a clip but its motion: 16 kHz mono audio (S,) float32 in [-1, 1], and annotations that may be empty.
 
-    `speaker` is the BEAT2 number (1 to 30), `emotion` 0 neutral to 7 disgust. `oracle` holds what the generated
-    gestures really are; it is empty unless a row declares `query: oracle`.
+    `speaker` is the BEAT2 number (1 to 30), `emotion` 0 neutral to 7 disgust. `words` and `phones` come from forced
+    alignment, `transcript` from a speech recogniser. `oracle` holds what the generated gestures really are; it is empty
+    unless a row declares `query: oracle`. `tail` (S',) float32 is the recording's audio after the end of the motion: no
+    part of the speech, but some published scores listen to it.
     """
 
     clip_id: str
@@ -153,6 +157,8 @@ class Speech:
     labels: tuple[GestureLabel, ...] = ()
     prominence: tuple[ProminentWord, ...] = ()
     oracle: tuple[TruthEvent, ...] = ()
+    transcript: tuple[Word, ...] = ()
+    tail: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @property
     def duration_s(self) -> float:
@@ -162,6 +168,36 @@ class Speech:
         """Frames of a motion that is as long as this speech."""
         return int(round(self.duration_s * fps, 6))
 
+    def cut(self, start: int, stop: int, fps: float) -> "Speech":
+        """The speech of motion frames `start` to `stop` (exclusive) at `fps`; audio is a view.
+
+        n frames have ceil(16000 n / fps) samples, from the one at or just before the first frame; all that follows is
+        tail. An annotation is kept where its interval (a relation: its connective, an event: its stroke) meets the cut;
+        all its times are moved by start / fps and clipped to the cut.
+        """
+        first, length = floor(start * SAMPLE_RATE / fps), ceil((stop - start) * SAMPLE_RATE / fps)
+        audio, rest = self.audio[first : first + length], self.audio[first + length :]
+        kept = {name: _cut_records(getattr(self, name), start / fps, stop / fps, *_ANCHORS[name]) for name in _ANCHORS}
+        tail = np.concatenate([rest, self.tail]) if len(rest) and len(self.tail) else rest if len(rest) else self.tail
+        return replace(self, audio=audio, tail=tail, **kept)
+
+
+_ANCHORS = dict.fromkeys(("words", "phones", "labels", "prominence", "transcript"), ("start_s", "end_s")) | {
+    "relations": ("connective_start_s", "connective_end_s"),
+    "oracle": ("stroke_s", "end_s"),
+}
+"""The annotations of a speech, and the times that say where one of them is."""
+
+
+def _cut_records(records: tuple[Any, ...], start_s: float, end_s: float, first: str, last: str) -> tuple[Any, ...]:
+    met = [
+        r for r in records if getattr(r, first) < end_s and (getattr(r, last) > start_s or getattr(r, first) == start_s)
+    ]
+    times = [f.name for f in fields(met[0]) if f.name.endswith("_s")] if met else []
+    return tuple(
+        replace(r, **{name: min(max(getattr(r, name), start_s), end_s) - start_s for name in times}) for r in met
+    )
+
 
 @dataclass(frozen=True, eq=False)
 class Clip:
@@ -170,3 +206,12 @@ class Clip:
     id: str
     speech: Speech
     motion: Motion
+
+    def cut(self, start: int, stop: int) -> "Clip":
+        """Motion frames `start` to `stop` (exclusive) and the speech that belongs to them, see `Speech.cut`."""
+        if not 0 <= start < stop <= self.motion.n_frames:
+            raise InputError(
+                f"clip {self.id}: frames {start} to {stop}",
+                expected=f"a cut of at least one frame inside 0 to {self.motion.n_frames}",
+            )
+        return replace(self, speech=self.speech.cut(start, stop, self.motion.fps), motion=self.motion.cut(start, stop))

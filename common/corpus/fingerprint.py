@@ -3,9 +3,15 @@
 from pathlib import Path
 
 from gesturebench.common.corpus.beat2 import MANIFEST, Beat2Folder, body_model_path
+from gesturebench.common.corpus.splits import SPLIT_TABLE
 from gesturebench.common.files import read_json, sha256_file, sha256_json, write_json
 
 MEAN_SPEED = "weights/mean_vel_smplxflame_30.npy"
+FGD_WEIGHTS = "weights/AESKConv_240_100.bin"
+VOCABULARY = "weights/vocab.pkl"
+WORD_LIST = "weights/vocab.json"
+CARRIED = (FGD_WEIGHTS, VOCABULARY, WORD_LIST)
+"""Files of the corpus that a clip store carries along as they are."""
 
 
 def fingerprint(root: Path, *, body: Path | None = None, cache: Path | None = None) -> str:
@@ -27,7 +33,7 @@ def fingerprint(root: Path, *, body: Path | None = None, cache: Path | None = No
 
 
 def _files(folder: Beat2Folder) -> list[Path]:
-    shared = [folder.root / name for name in ("train_test_split.csv", MEAN_SPEED, MANIFEST)]
+    shared = [folder.root / name for name in (SPLIT_TABLE, MEAN_SPEED, MANIFEST, *CARRIED)]
     return [path for clip_id in folder.ids() for path in folder.files(clip_id)] + [
         path for path in shared if path.exists()
     ]

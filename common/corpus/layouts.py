@@ -4,9 +4,11 @@ gesturebench            DIR/<clip id>.npz, whole clips
 emage, mambatalk        DIR/[<epoch>/]res_<clip id>.npz and gt_<clip id>.npz, cut to the generated length
 rag_gesture             DIR/<clip id>/<window>/pred_motion.npz, gt_motion.npz and gt_audio.wav, windows of 10 s
 
-All files have BEAT2's npz keys; see `gesturebench.common.motion.export`.
+All files have BEAT2's npz keys; see `gesturebench.common.motion.export`. Folders with several samples for every input
+are read by `gesturebench.common.corpus.repetitions`.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -80,10 +82,13 @@ class Predictions:
         return found
 
 
-def read_layout(folder: Path, layout: str = "auto", *, partial: bool = False) -> Predictions:
+def read_layout(
+    folder: Path, layout: str = "auto", *, partial: bool = False, repetition: int | None = None
+) -> Predictions:
     """The predictions in `folder`; its layout is told by its contents unless it is named.
 
-    What lacks its other half (a pair's, a window's) is an `InputError`, or left out if `partial`.
+    What lacks its other half (a pair's, a window's) is an `InputError`, or left out if `partial`. With `repetition`
+    the windows whose own or whose clip's folder ends in `_rep<number>`.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder", expected="a folder of predictions", remedy="correct the path")
@@ -96,7 +101,8 @@ def read_layout(folder: Path, layout: str = "auto", *, partial: bool = False) ->
         raise InputError(
             f"{folder}: holds files of layout {found!r}", expected=repr(layout), remedy=f"pass --layout {found}"
         )
-    items = sorted(_READERS[found](folder, partial), key=lambda item: (item.clip_id, item.first))
+    read = _READERS[found](folder, partial) if repetition is None else _windows(folder, partial, repetition)
+    items = sorted(read, key=lambda item: (item.clip_id, item.first))
     if not items:
         raise InputError(f"{folder}: no whole prediction", expected=_DESCRIBED, remedy="generate them again")
     return Predictions(folder, found, tuple(items))
@@ -156,17 +162,39 @@ def _epoch(folder: Path) -> Path:
     return found[0]
 
 
-def _windows(folder: Path, partial: bool) -> Iterator[Item]:
+_WINDOW = re.compile(r"(?P<clip>[^/]+?)(_rep(?P<of_clip>\d+))?/(?P<window>\d+)(_rep(?P<of_window>\d+))?")
+
+
+@dataclass(frozen=True)
+class WindowFolder:
+    """Where a window's files lie, and what the names on the way there say."""
+
+    path: Path
+    clip_id: str
+    window: int
+    repetition: int | None
+
+
+def window_folders(folder: Path) -> Iterator[WindowFolder]:
+    """Everything that is laid out as windows of clips."""
     clips = [path for path in folder.glob("[!.]*_*") if path.name.split("_")[0].isdecimal()]
     for home in (path for clip in clips for path in clip.glob("[!.]*") if path.is_dir()):
-        prediction, truth, audio = (home / name for name in ("pred_motion.npz", "gt_motion.npz", "gt_audio.wav"))
-        if not home.name.isdecimal():
+        named = _WINDOW.fullmatch(f"{home.parent.name}/{home.name}")
+        if named is None:
             raise InputError(
                 f"{home}: not a window", expected="folders <clip id>/<number>", remedy="move it out of the predictions"
             )
+        number = named["of_clip"] or named["of_window"]
+        yield WindowFolder(home, named["clip"], int(named["window"]), None if number is None else int(number))
+
+
+def _windows(folder: Path, partial: bool, repetition: int | None = None) -> Iterator[Item]:
+    for found in (found for found in window_folders(folder) if found.repetition == repetition):
+        home = found.path
+        prediction, truth, audio = (home / name for name in ("pred_motion.npz", "gt_motion.npz", "gt_audio.wav"))
         if prediction.is_file() and truth.is_file():
             _refuse_long_form(home.parent)
-            yield Item(home.parent.name, prediction, truth, audio if audio.is_file() else None, int(home.name))
+            yield Item(found.clip_id, prediction, truth, audio if audio.is_file() else None, found.window)
         elif not partial:
             raise _half(truth if prediction.is_file() else prediction, home)
 

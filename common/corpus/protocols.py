@@ -37,6 +37,7 @@ _RAG: Settings = {
     "bc": {"variant": "rag", "mask": 10},
     "l1div": {"root": "kept"},
     "diversity": {"frames": 300, "origin": "none"},
+    "multimodality": {"samples": 5, "missing": "refuse"},
     "srgr": {"variant": "rag"},
     "face_mse": {},
     "lvd": {},

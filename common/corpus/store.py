@@ -1,9 +1,10 @@
 """The clip store: every clip once, in a few flat files that are memory-mapped; windows are views of them.
 
 Layout of the folder (T all frames, S all samples, in the order of `index.json`):
-motion.npy (T, 268) float32 = poses 165, expressions 100, trans 3; audio.npy (S,) int16 or float32; betas.npy
-(clips, 300); speech.jsonl annotations; truth.jsonl what the stand-in really did; joints.npz; mean_speed.npy;
-features/<name>.npy (T, dim); index.json, written last: a folder that has it is whole.
+motion.npy (T, 268) float32 = poses 165, expressions 100, trans 3; audio.npy (S,) int16 or float32, of each clip the
+speech and then its tail; betas.npy (clips, 300); speech.jsonl annotations; truth.jsonl what the stand-in really did;
+joints.npz and face.npz of the body model; mean_speed.npy; features/<name>.npy (T, dim); index.json, written last: a
+folder that has it is whole.
 """
 
 import json
@@ -11,16 +12,18 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from functools import cached_property
+from math import ceil, floor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gesturebench.common.corpus.beat2 import FPS, SPLIT_TABLE, chosen_split
+from gesturebench.common.corpus.beat2 import FPS
 from gesturebench.common.corpus.clip import (
     BETA_DIM,
     EXPRESSION_DIM,
     POSE_DIM,
+    SAMPLE_RATE,
     Clip,
     GestureLabel,
     Motion,
@@ -30,14 +33,18 @@ from gesturebench.common.corpus.clip import (
     TruthEvent,
     Word,
 )  # fmt: skip
+from gesturebench.common.corpus.fingerprint import VOCABULARY, WORD_LIST
+from gesturebench.common.corpus.splits import SPLIT_TABLE, chosen_split
+from gesturebench.common.corpus.vocabulary import Vocabulary
 from gesturebench.common.errors import InputError, unknown_name
 from gesturebench.common.features.registry import FEATURES, feature_named
 from gesturebench.common.files import read_json
+from gesturebench.common.motion.face import FaceModel
 from gesturebench.common.motion.kinematics import JointModel
 from gesturebench.common.progress import Progress, silent
 
 MOTION_DIM = POSE_DIM + EXPRESSION_DIM + 3
-LAYOUT = 1
+LAYOUT = 2
 INDEX = "index.json"
 ANNOTATION_TYPES = {
     "words": Word,
@@ -45,22 +52,32 @@ ANNOTATION_TYPES = {
     "relations": Relation,
     "labels": GestureLabel,
     "prominence": ProminentWord,
+    "transcript": Word,
 }
 PCM_SCALE = np.float32(1 / 32768)
 _REMEDY = "delete the store's folder and run the command that made it again"
 
 
 def build_store(
-    root: Path, out: Path, *, body: Path | None = None, cache: Path | None = None, progress: Progress = silent
+    root: Path,
+    out: Path,
+    *,
+    body: Path | None = None,
+    cache: Path | None = None,
+    work: Path | None = None,
+    workers: int = 1,
+    progress: Progress = silent,
 ) -> None:
     """Read the corpus folder `root` into the store folder `out`.
 
     `body` is an SMPL-X npz (default: see `body_model_path`), `cache` a JSON file that remembers file hashes between
-    runs (see `fingerprint`). The first clip that cannot be read stops the build with an `InputError` that names it.
+    runs (see `fingerprint`). The half-filled store lies in `work` (default: inside `out`); a build that was killed goes
+    on from there, and its bytes depend neither on that nor on the number of `workers`. The first clip that cannot be
+    read stops the build with an `InputError` that names it.
     """
     from gesturebench.common.corpus.build import fill
 
-    fill(root, out, body, cache, progress)
+    fill(root, out, body, cache, work, workers, progress)
 
 
 def store_version() -> str:
@@ -120,17 +137,42 @@ class ClipStore:
         """Read-only views of the memory map."""
         return motion_of(self._motion, self._betas, self._row(clip_id))
 
+    def window(self, clip_id: str, start: int, length: int) -> tuple[Motion, np.ndarray]:
+        """Motion frames [start, start + length) and their audio as `Clip.cut` takes it; annotations stay unread.
+
+        The motion is views of the memory map, so nothing is read before it is used.
+        """
+        row = self._row(clip_id)
+        if not 0 <= start < start + length <= row["n_frames"]:
+            raise InputError(
+                f"clip {clip_id}: a window of {length} frames from frame {start}",
+                expected=f"at least one frame, all inside 0 to {row['n_frames']}",
+            )
+        motion = motion_of(self._motion, self._betas, row, start, length)
+        first, samples = floor(start * SAMPLE_RATE / FPS), ceil(length * SAMPLE_RATE / FPS)
+        return motion, self._sound(row["sample"] + first, samples)
+
+    def has(self, annotation: str, clip_id: str) -> bool:
+        """Whether a clip has `words`, `labels` ...; a clip of the store always has audio."""
+        if annotation not in (*ANNOTATION_TYPES, "truth"):
+            raise unknown_name("annotation", annotation, (*ANNOTATION_TYPES, "truth"))
+        return annotation in self._row(clip_id)["annotations"]
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The corpus' own vocabulary, `vocab.pkl` or `vocab.json`."""
+        places = [self.path / name for name in (VOCABULARY, WORD_LIST)]
+        return Vocabulary.load(next((place for place in places if place.exists()), places[0]))
+
     def speech(self, clip_id: str, *, oracle: bool = False) -> Speech:
         """The clip's speech; with `oracle`, also what its gestures really were (for rows that declare it)."""
         row = self._row(clip_id)
-        audio = self._audio[row["sample"] : row["sample"] + row["n_samples"]]
-        if audio.dtype == np.int16:
-            audio = audio * PCM_SCALE
+        sound = self._sound(row["sample"], row["n_samples"] + row["n_tail"])
+        audio, tail = sound[: row["n_samples"]], sound[row["n_samples"] :]
         line = _line(self.path / "speech.jsonl", row["speech_at"])
         annotations = {name: _decoded(kind, line[name]) for name, kind in ANNOTATION_TYPES.items()}
-        return Speech(
-            clip_id, audio, row["speaker"], row["emotion"], **annotations, oracle=self.truth(clip_id) if oracle else ()
-        )
+        events = self.truth(clip_id) if oracle else ()
+        return Speech(clip_id, audio, row["speaker"], row["emotion"], **annotations, oracle=events, tail=tail)
 
     def truth(self, clip_id: str) -> tuple[TruthEvent, ...]:
         """The gestures the stand-in generator made in this clip."""
@@ -156,9 +198,22 @@ class ClipStore:
             raise _damaged(path, error) from error
 
     @cached_property
+    def face(self) -> FaceModel:
+        path = self.path / "face.npz"
+        try:
+            return FaceModel.load(path)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise _damaged(path, error) from error
+
+    @cached_property
     def mean_speed(self) -> np.ndarray:
         """(55,) mean speed of each joint in m/s, by which beat consistency scales its threshold."""
         return np.load(self.path / "mean_speed.npy")
+
+    def _sound(self, first: int, count: int) -> np.ndarray:
+        """Samples as float32; PCM16 comes back exactly."""
+        samples = self._audio[first : first + count]
+        return samples * PCM_SCALE if samples.dtype == np.int16 else samples
 
     def _row(self, clip_id: str) -> dict[str, Any]:
         if clip_id not in self._rows:
@@ -192,17 +247,20 @@ class ClipStore:
             found = _mapped(self.path / name).shape
             if found != shape:
                 raise InputError(f"{self.path / name}: shape {found}", expected=str(shape), remedy=_REMEDY)
-        needed = ["speech.jsonl", "joints.npz", "mean_speed.npy", *(["truth.jsonl"] if self.has_truth else [])]
+        needed = ["speech.jsonl", "joints.npz", "face.npz", "mean_speed.npy"] + ["truth.jsonl"] * self.has_truth
         for name in needed:
             if not (self.path / name).exists():
                 raise InputError(f"{self.path / name}: no such file", expected="a whole clip store", remedy=_REMEDY)
 
 
-def motion_of(motion: np.ndarray, betas: np.ndarray, row: Mapping[str, int]) -> Motion:
-    """The motion of one index row as views of the flat arrays."""
-    frames = motion[row["frame"] : row["frame"] + row["n_frames"]]
-    poses, expressions, trans = np.split(frames, (POSE_DIM, POSE_DIM + EXPRESSION_DIM), axis=1)
-    return Motion(poses, expressions, trans, betas[row["clip"]], float(FPS))
+def motion_of(
+    motion: np.ndarray, betas: np.ndarray, row: Mapping[str, int], start: int = 0, length: int | None = None
+) -> Motion:
+    """The motion of one index row, or `length` frames of it from `start`, as views of the flat arrays."""
+    first = row["frame"] + start
+    frames = motion[first : first + (row["n_frames"] - start if length is None else length)]
+    face = POSE_DIM + EXPRESSION_DIM
+    return Motion(frames[:, :POSE_DIM], frames[:, POSE_DIM:face], frames[:, face:], betas[row["clip"]], float(FPS))
 
 
 def encoded(records: Iterable[Any]) -> list[list[Any]]:

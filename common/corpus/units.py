@@ -75,11 +75,13 @@ class Unit:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """What an evaluator takes in: a prediction and the clip that it is compared with, cut alike."""
+    """What an evaluator takes in: a prediction and the clip that it is compared with, cut alike; `sample` counts the
+    predictions for one unit."""
 
     unit: Unit
     prediction: Motion
     clip: Clip
+    sample: int = 0
 
 
 def load_scored(path: Path) -> Motion:

@@ -11,6 +11,7 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gesturebench.common.corpus import doctor
 from gesturebench.common.corpus.clip import Motion
 from gesturebench.common.corpus.doctor import Findings, examine
 from gesturebench.common.corpus.standin.generate import generate_corpus
@@ -166,7 +167,8 @@ def test_all_twelve_kinds_in_one_corpus(corpus):
     assert counts["split table"] == (1, 0, 1)
 
 
-def test_processes_find_the_same(corpus):
+def test_processes_find_the_same(corpus, monkeypatch):
+    monkeypatch.setattr(doctor, "_CLIPS_PER_PROCESS", 1)
     for damage, clip in zip(DAMAGE, ids(corpus), strict=True):
         damage(corpus, clip)
     done: list[tuple[int, int]] = []

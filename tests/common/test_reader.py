@@ -6,7 +6,9 @@ import soundfile
 
 from gesturebench.common.corpus.beat2 import Beat2Folder, ClipName, body_model_path, dense_speaker, read_speech
 from gesturebench.common.corpus.clip import Word
+from gesturebench.common.corpus.names import SPEAKERS
 from gesturebench.common.errors import InputError
+from gesturebench.common.motion.export import announced_shape, motion_length
 
 from .conftest import CLIPS, WORDS, smooth_motion, textgrid, write_npz, write_split
 
@@ -25,6 +27,16 @@ def test_audio_is_cut_when_it_is_longer(corpus):
     record = Beat2Folder(corpus).record(ID)
     assert record.clip.motion.n_frames == 41 == record.clip.speech.n_frames(30)
     assert record.dropped_s == pytest.approx(2 - 41 / 30, abs=1e-4)
+    raw, _ = soundfile.read(corpus / "wave16k" / f"{ID}.wav", dtype="float32")
+    speech = record.clip.speech
+    np.testing.assert_array_equal(np.concatenate([speech.audio, speech.tail]), raw)
+
+
+def test_headers_tell_the_lengths(corpus):
+    write_npz(corpus / "smplxflame_30" / f"{ID}.npz", smooth_motion(41))
+    assert Beat2Folder(corpus).lengths(ID) == (41, 32_000)
+    soundfile.write(wave(corpus), np.zeros(44_100), 44_100)
+    assert Beat2Folder(corpus).lengths(ID) == (41, 16_000)
 
 
 def test_clip_holds_what_was_written(corpus):
@@ -58,6 +70,22 @@ def test_names_tell_speaker_and_emotion():
     assert ClipName.parse("30_katya_1_70_70").emotion == 0, "conversations are neutral"
     with pytest.raises(InputError, match="speaker_name_type"):
         ClipName.parse("scott_1")
+
+
+def test_names_beyond_beat2_english_are_refused():
+    for number in (8, 14, 19, 26, 29, 31):
+        with pytest.raises(InputError, match=f"speaker {number} is not in BEAT2 English"):
+            ClipName.parse(f"{number}_someone_0_1_1")
+    with pytest.raises(InputError, match="type 2 is not English"):
+        ClipName.parse("12_zhao_2_1_1")
+    assert len(SPEAKERS) == 25
+    assert {speaker for clip in CLIPS for speaker in [clip.split("_")[1]]} <= set(SPEAKERS.values())
+
+
+def test_released_emotion_is_always_zero(corpus):
+    clip = "30_katya_0_103_103"
+    assert Beat2Folder(corpus).read(clip).speech.emotion == 6
+    assert Beat2Folder(corpus, emotion="always_zero").read(clip).speech.emotion == 0
 
 
 def test_dense_speakers_fill_25_rows_without_gaps():
@@ -142,6 +170,7 @@ def test_nan_pose(corpus):
         ({"trans": np.zeros((60, 3))}, r"trans has shape \(60, 3\)"),
         ({"betas": np.zeros(16)}, r"betas have shape \(16,\)"),
         ({"betas": np.arange(600.0).reshape(2, 300)}, "betas change from frame to frame"),
+        ({"betas": np.array(["a"] * 300)}, "betas holds <U1"),
         ({"poses": np.array(["a"] * 63)[:, None]}, "poses"),
         ({"mocap_frame_rate": np.array(25)}, "25 frames per second"),
         ({"mocap_frame_rate": np.array([], int)}, r"mocap_frame_rate is \[\]; expected one number"),
@@ -158,6 +187,29 @@ def test_betas_in_all_spellings(corpus, shape):
     betas = smooth_motion(1).betas
     damage_poses(corpus, betas=np.broadcast_to(betas, shape))
     np.testing.assert_array_equal(Beat2Folder(corpus).read(ID).motion.betas, betas)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_either_precision_and_any_integer_rate(corpus, kind):
+    motion = smooth_motion(63)
+    arrays = {name: getattr(motion, name).astype(kind) for name in ("poses", "expressions", "trans", "betas")}
+    damage_poses(corpus, **arrays, mocap_frame_rate=np.array(30, np.int64))
+    read = Beat2Folder(corpus).read(ID).motion
+    np.testing.assert_array_equal(read.poses, motion.poses[:60])
+    assert read.trans.dtype == np.float32
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_the_announced_shape_is_the_real_one(tmp_path, compressed):
+    arrays = {"poses": np.zeros((7, 165)), "betas": np.zeros((7, 300), np.float32)}
+    (np.savez_compressed if compressed else np.savez)(tmp_path / "a.npz", **arrays)
+    assert announced_shape(tmp_path / "a.npz", "betas") == (7, 300)
+    assert motion_length(tmp_path / "a.npz") == 7
+    with pytest.raises(InputError, match=r"a\.npz: no array trans"):
+        announced_shape(tmp_path / "a.npz", "trans")
+    np.savez(tmp_path / "a.npz", poses=np.zeros(165))
+    with pytest.raises(InputError, match=r"a\.npz: poses has shape \(165,\)"):
+        motion_length(tmp_path / "a.npz")
 
 
 def wave(corpus):
@@ -249,6 +301,7 @@ def test_folder_without_clips(tmp_path):
         ("textgrid/{}.TextGrid", textgrid(WORDS, 2.0)[:400], "not a TextGrid"),
         ("sem/{}.txt", "01_beat_align\t0.0\t0.5\n", "line 1: 3 columns"),
         ("sem/{}.txt", "01_beat_align\t0.0\tend\t0.5\t0.1\n", "line 1: could not convert"),
+        ("sem/{}.txt", "01_beat_align\t-0.1\t0.5\t0.6\t0.1\n", "line 1: starts at -0.1 s"),
         ("sem/{}.txt", "\n01_beat_align\t0.5\t0.1\t0.5\t0.1\n", "line 2: ends at 0.1 s before"),
         ("prom/{}.prom", "a\t0\t1\tword\tnan\t0\n", "line 1: 'nan' is not a finite number"),
         ("discourse_rels/{}_whisper_relations.json", "{", "not valid JSON"),
@@ -259,6 +312,21 @@ def test_folder_without_clips(tmp_path):
 def test_broken_annotation_names_its_file(corpus, file, text, says):
     (corpus / file.format(ID)).write_text(text)
     assert file.format(ID) in refused(corpus, says)
+
+
+def test_utf16_with_its_mark_is_a_textgrid_and_latin_is_not(corpus):
+    path = corpus / "textgrid" / f"{ID}.TextGrid"
+    text = textgrid([("café", 0.3, 0.55)], 2.0)
+    path.write_text(text, encoding="utf-16")
+    assert [word.text for word in Beat2Folder(corpus).read(ID).speech.words] == ["café"]
+    path.write_text(text, encoding="latin-1")
+    assert f"{ID}.TextGrid" in refused(corpus, "not a TextGrid")
+
+
+def test_a_textgrid_before_the_recording_is_refused(corpus):
+    path = corpus / "textgrid" / f"{ID}.TextGrid"
+    path.write_text(textgrid([("but", -0.25, 0.3), *WORDS[1:]], 2.0))
+    assert f"{ID}.TextGrid" in refused(corpus, "an interval from -0.25 s to 0.3 s")
 
 
 def test_relation_beyond_its_tokens(corpus):

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from gesturebench.common.corpus.beat2 import Beat2Folder
+from gesturebench.common.corpus.clip import Word
 from gesturebench.common.corpus.fingerprint import fingerprint
 from gesturebench.common.corpus.store import ClipStore, build_store
 from gesturebench.common.errors import InputError
@@ -34,6 +35,7 @@ def test_store_gives_back_what_the_reader_read(corpus, store):
         for name in ("poses", "expressions", "trans", "betas", "fps"):
             np.testing.assert_array_equal(getattr(kept.motion, name), getattr(read.motion, name))
         np.testing.assert_array_equal(kept.speech.audio, read.speech.audio)
+        np.testing.assert_array_equal(kept.speech.tail, read.speech.tail)
         for name in ("speaker", "emotion", "words", "phones", "relations", "labels", "prominence", "oracle"):
             assert getattr(kept.speech, name) == getattr(read.speech, name), name
         assert store.n_frames(clip_id) == kept.motion.n_frames == kept.speech.n_frames(30)
@@ -99,6 +101,75 @@ def test_without_csv_there_are_clips_but_no_splits(corpus, tmp_path):
     assert len(store.ids) == 4
     with pytest.raises(InputError, match="split 'test' is empty"):
         store.split("test")
+
+
+@pytest.fixture
+def longer_audio(corpus, tmp_path) -> ClipStore:
+    """Four clips of 2.1 s, whose audio goes on for 0.4 s."""
+    for seed, clip_id in enumerate(CLIPS):
+        write_clip(corpus, clip_id, seed, seconds=2.5)
+    build_store(corpus, tmp_path / "store")
+    return ClipStore.open(tmp_path / "store")
+
+
+def test_the_tail_is_kept_beside_the_speech(corpus, longer_audio):
+    for clip_id in longer_audio.ids:
+        speech = longer_audio.speech(clip_id)
+        raw, _ = soundfile.read(corpus / "wave16k" / f"{clip_id}.wav", dtype="float32")
+        assert (len(speech.audio), len(speech.tail)) == (33_600, 6_400)
+        np.testing.assert_array_equal(np.concatenate([speech.audio, speech.tail]), raw)
+    assert longer_audio.info["n_samples"] == 4 * 40_000
+    assert longer_audio.info["dropped_frames"] == 0
+
+
+@pytest.mark.parametrize(("start", "length"), [(0, 1), (0, 63), (7, 20), (62, 1)])
+def test_a_window_is_the_cut_of_its_clip(longer_audio, start, length):
+    for clip_id in longer_audio.ids:
+        motion, audio = longer_audio.window(clip_id, start, length)
+        cut = longer_audio.clip(clip_id).cut(start, start + length)
+        for name in ("poses", "expressions", "trans", "betas"):
+            np.testing.assert_array_equal(getattr(motion, name), getattr(cut.motion, name))
+        np.testing.assert_array_equal(audio, cut.speech.audio)
+    assert not motion.poses.flags.owndata
+
+
+@pytest.mark.parametrize(("start", "length"), [(-1, 5), (0, 0), (60, 4), (63, 1)])
+def test_a_window_outside_its_clip_is_refused(longer_audio, start, length):
+    with pytest.raises(InputError, match=f"a window of {length} frames from frame {start}"):
+        longer_audio.window(ID, start, length)
+
+
+def test_transcripts_reach_the_store(corpus, tmp_path):
+    (corpus / "whisper_transcription").mkdir()
+    words = [{"word": " But", "start": 0.3, "end": 0.5}]
+    (corpus / "whisper_transcription" / f"{ID}.json").write_text(json.dumps({"segments": [{"words": words}]}))
+    before = fingerprint(corpus)
+    build_store(corpus, tmp_path / "store")
+    store = ClipStore.open(tmp_path / "store")
+    assert store.speech(ID).transcript == (Word("But", 0.3, 0.5),)
+    assert [i for i in store.ids if store.has("transcript", i)] == [ID]
+    assert store.has("truth", ID)
+    with pytest.raises(InputError, match="did you mean 'words'"):
+        store.has("word", ID)
+    (corpus / "whisper_transcription" / f"{ID}.json").unlink()
+    assert fingerprint(corpus) != before == store.fingerprint
+
+
+def test_weights_travel_with_the_store(corpus, tmp_path):
+    before = fingerprint(corpus)
+    (corpus / "weights").mkdir()
+    (corpus / "weights" / "AESKConv_240_100.bin").write_bytes(b"encoder")
+    (corpus / "weights" / "vocab.json").write_text('{"words_in_index_order_from_4": ["but", "high"]}')
+    build_store(corpus, tmp_path / "store")
+    store = ClipStore.open(tmp_path / "store")
+    assert store.fingerprint == fingerprint(corpus) != before
+    assert (store.path / "weights" / "AESKConv_240_100.bin").read_bytes() == b"encoder"
+    assert store.vocabulary.index("high") == 5
+
+
+def test_no_vocabulary(store):
+    with pytest.raises(InputError, match=r"weights/vocab\.pkl: no such file"):
+        assert store.vocabulary
 
 
 def test_float_sources_keep_their_precision(corpus, tmp_path):

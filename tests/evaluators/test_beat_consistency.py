@@ -229,3 +229,13 @@ def test_only_the_newer_tools_leave_the_root_out(make, store):
     assert moved(variant="clean")
     assert not moved(variant="evaltools")
     assert moved(variant="evaltools", root="kept")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_speed_is_numpys_gradient_to_the_bit(dtype):
+    """Ties between neighbouring speeds decide on beats, so the precision of the positions is kept."""
+    positions = np.random.default_rng(0).normal(size=(50, 12)).astype(dtype)
+    x, y, z = np.moveaxis(np.gradient(positions, 1 / 30, axis=0).reshape(50, 4, 3), -1, 0)
+    speed = relative_speed(positions, np.ones(4, dtype))
+    assert speed.dtype == dtype
+    np.testing.assert_array_equal(speed, np.sqrt(x * x + y * y + z * z))

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import sqrtm
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from gesturebench.common.errors import InputError
 from gesturebench.evaluators.frechet import GIVEN_UP, JITTER, Moments, frechet_distance, legacy_root_trace
@@ -142,3 +143,26 @@ def test_real_and_finite_with_any_number_of_features(n):
     assert isinstance(distance, float)
     assert np.isfinite(distance)
     assert distance > 0
+
+
+@given(st.integers(0, 10_000), st.integers(2, 30), st.floats(0, 8))
+@settings(max_examples=30, deadline=None)
+def test_spreads_along_common_axes_have_a_closed_form(seed, dim, decades):
+    """S_a = Q diag(u^2) Q^T and S_b = Q diag(v^2) Q^T: d = |u - v|^2, however unequal the axes are."""
+    rng = np.random.default_rng(seed)
+    axes, _ = np.linalg.qr(rng.normal(size=(dim, dim)))
+    u, v = 10.0 ** -rng.uniform(0, decades / 2, (2, dim))
+    a, b = (Moments(101, np.zeros(dim), 100 * (axes * spread**2) @ axes.T) for spread in (u, v))
+    # spreads below 1e-8 of the largest are lost: their squares are rounding of the covariance
+    assert frechet_distance(a, b) == pytest.approx(((u - v) ** 2).sum(), rel=1e-6, abs=1e-6)
+
+
+def test_threads_are_left_as_they_were():
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    x = Moments.of(features(12, 50, 5))
+    with threadpool_limits(2, "blas"):
+        before = threads()
+        frechet_distance(x, x)
+        assert threads() == before

@@ -25,6 +25,7 @@ from gesturebench.evaluators.stress_beats import (
     answers,
     reference_times,
     stress_times,
+    word_times,
 )
 
 times = st.lists(st.floats(0, 20, allow_nan=False), min_size=1, max_size=20).map(np.array)
@@ -144,9 +145,18 @@ def test_stress_is_read_from_the_phones_else_words_count():
     words = (Word("harbour", 0.5, 0.9),)
     assert stress_times(phones).tolist() == [0.7]
     ipa = (Word("h", 0.5, 0.6), Word("ɑː", 0.6, 0.8))
-    for given_phones, source, expected in ((phones, "stress", 0.7), (ipa, "words", 0.5), ((), "words", 0.5)):
+    for given_phones, source, expected in ((phones, "stress", 0.7), (ipa, "words", 0.7), ((), "words", 0.7)):
         found, kind = reference_times(Speech("a", np.zeros(0), 1, words=words, phones=given_phones), "auto")
         assert (found.tolist(), kind) == ([expected], source)
+
+
+def test_without_marked_stress_the_longer_words_count(corpus):
+    words = tuple(Word(str(n), float(n), n + length) for n, length in enumerate((0.1, 0.5, 0.3, 0.9)))
+    assert word_times(words).tolist() == [1.25, 3.45]
+    assert not len(word_times(()))
+    by_words = scored(corpus[1], source="words")
+    assert by_words["sources"] == {"words": 6}
+    assert 0 < by_words["stress_contrast"] < scored(corpus[1])["stress_contrast"]
 
 
 def test_clips_without_words_are_skipped_and_counted(make, store):
@@ -154,5 +164,5 @@ def test_clips_without_words_are_skipped_and_counted(make, store):
     silent = replace(clip, speech=replace(clip.speech, words=(), phones=()))
     evaluator = make.evaluator("stress_beats")
     assert evaluator.update(clip.motion, silent) == {}
-    with pytest.raises(InputError, match=r"stress_beats \(1 skipped\) of no clips"):
+    with pytest.raises(InputError, match=r"stress_beats of no clips \(1 skipped\); .* add TextGrids"):
         evaluator.compute()

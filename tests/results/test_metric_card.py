@@ -183,6 +183,19 @@ def test_reference_names_every_metric_and_is_put_between_its_marks():
         with_reference("nothing")
 
 
+def test_too_few_clips_are_not_judged():
+    store = TinyStore()
+    evaluator = get_evaluator("l1div")(get_evaluator("l1div").Config(), store)
+    pool = Pool(tuple(store.clip(clip_id) for clip_id in store.ids[:2]), {})
+    card = make_card("l1div", evaluator, examine({"l1div": evaluator}, pool).evidence["l1div"], 2)
+    column = card.columns[0]
+    assert column.spread is None
+    assert {reading.verdict for reading in column.readings} == {"unjudged"}
+    assert column.truth > 0
+    assert "too few clips" in markdown(card, SETTING)
+    assert draw_card(card, SETTING)
+
+
 def test_single_draws_come_from_both_halves():
     drawn = {balanced([0, 1, 1], 1, np.random.default_rng(seed))[0] for seed in range(30)}
     assert drawn == {0, 1, 2}

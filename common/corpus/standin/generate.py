@@ -1,15 +1,6 @@
 """The stand-in corpus on disk: BEAT2's layout, written clip by clip in worker processes, the manifest last."""
 
-import contextlib
 import hashlib
-import multiprocessing
-import os
-import signal
-import threading
-import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,13 +21,12 @@ from gesturebench.common.corpus.standin.scene import Scene
 from gesturebench.common.corpus.standin.script import write_script
 from gesturebench.common.corpus.standin.speech import engine_version, read_aloud
 from gesturebench.common.corpus.standin.style import MOODS, mood_voice, speaker_style
-from gesturebench.common.errors import InputError
 from gesturebench.common.files import explained, sha256_file, sha256_json, write_json, writing
 from gesturebench.common.motion.kinematics import JointModel
 from gesturebench.common.motion.skeleton import N_JOINTS
+from gesturebench.common.parallel import over_processes
 from gesturebench.common.progress import Progress, silent
 from gesturebench.common.seeds import numpy_generator
-from gesturebench.common.threads import announce_threads, limit_threads
 
 GENERATOR_VERSION = 1
 MANIFEST = "manifest.json"
@@ -61,8 +51,7 @@ class ClipReport:
 class Job:
     """What every clip of a corpus shares; sent to each worker once.
 
-    The body stays a file until it is needed: a process that is killed before it has read a large message would leave
-    its parent writing for ever.
+    The body stays a file until it is needed: what is sent must be small.
     """
 
     preset: StandinPreset
@@ -92,65 +81,12 @@ def generate_corpus(
         write_body(out / BODY_PATH)
         job = Job(preset, out, seed, library)
         names, reports = clip_names(preset), []
-        for report in _clip_reports(job, names, workers):
+        for report in over_processes(write_clip, job, names, workers):
             reports.append(report)
             progress(len(reports), len(names))
     _write_csv(out / "train_test_split.csv", splits(preset))
     _write_mean_speed(out / "weights" / "mean_vel_smplxflame_30.npy", reports)
     write_json(out / MANIFEST, _manifest(job, version, reports))
-
-
-def _clip_reports(job: Job, names: list[ClipName], workers: int) -> Iterator[ClipReport]:
-    if workers <= 1:
-        yield from (write_clip(job, name) for name in names)
-        return
-    announce_threads()
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(names)), context, _start_worker, (job, os.getpid())) as pool:
-        try:
-            with _deaf_to_interrupts():
-                reports = pool.map(_write_clip_in_worker, names)
-            yield from reports
-        except BrokenProcessPool as error:
-            raise InputError(
-                f"{job.out}: a worker process was killed",
-                remedy="run the command again (with fewer workers if memory is short)",
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-@contextlib.contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes started in the block never hear Ctrl-C, which reaches the whole terminal group: their parent decides.
-    It hears afterwards what came meanwhile."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-_worker_job: Job | None = None
-
-
-def _start_worker(job: Job, parent: int) -> None:
-    global _worker_job
-    _worker_job = job
-    limit_threads()
-    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
-
-
-def _exit_with_parent(parent: int) -> None:
-    """A killed parent cannot stop its workers, so they watch it."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-def _write_clip_in_worker(name: ClipName) -> ClipReport:
-    assert _worker_job is not None
-    return write_clip(_worker_job, name)
 
 
 def write_clip(job: Job, name: ClipName) -> ClipReport:

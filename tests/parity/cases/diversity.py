@@ -1,5 +1,6 @@
 """L1div clip after clip, and the pair distances of diversity."""
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,15 +21,15 @@ def diversity(golden: Golden) -> Iterator[Check]:
 
 
 def l1div(arrays: dict[str, np.ndarray]) -> Iterator[Check]:
-    """The running mean over the frames of all clips so far, and what the in-place code leaves of a clip."""
+    """The running mean over the frames of all clips so far, and what the in-place code leaves of a clip.
+
+    The latter in the file's single precision, whose mean over many frames is off by more than the tolerance.
+    """
     total = frames = 0.0
-    index = 0
-    while f"clip{index}" in arrays:
-        clip = arrays[f"clip{index}"].astype(np.float64)
-        total, frames = total + l1_deviation(clip), frames + len(clip)
-        for running in (f"running_legacy{index}", f"running_evaltools{index}"):
-            if running in arrays:
-                yield near(f"l1div/{running}", total / frames, arrays[running])
-        if (left := f"clip{index}_after_run") in arrays:
+    for name in [name for name in arrays if re.fullmatch(r"clip\d+", name)]:
+        clip = arrays[name]
+        total, frames = total + l1_deviation(clip.astype(np.float64)), frames + len(clip)
+        for running in (f"running_{tools}{name.removeprefix('clip')}" for tools in ("legacy", "evaltools")):
+            yield near(f"l1div/{running}", total / frames, arrays[running])
+        if (left := f"{name}_after_run") in arrays:
             yield near(f"l1div/{left}", absolute_deviation(clip), arrays[left])
-        index += 1
