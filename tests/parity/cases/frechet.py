@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from gesturebench.evaluators.frechet import GIVEN_UP, Moments, frechet_distance
 from tests.parity.frame import Check, Golden, case, near, same
 
-
 SINGULAR = 1e-5
 """With no more features than dimensions the product is singular, and what a general root makes of its zero eigenvalues
 depends on the last bits: equal sets were seen 8e-7 apart."""
