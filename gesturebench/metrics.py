@@ -157,7 +157,9 @@ def _ready(
         cls = get_evaluator(metric)
         settings = protocol.evaluators.get(metric, {}) | OWN_SETTINGS.get(metric, {}) | own
         configs[label] = cls.preset(request.size).updated(settings, f"protocol {protocol.name} {metric}")
-        if cls.requires_truth and (not source.has_truth or protocol.cut.window):
+        if cls.takes_samples:
+            failed[label] = "it compares several motions for the same speech, of which there is one"
+        elif cls.requires_truth and (not source.has_truth or protocol.cut.window):
             failed[label] = "it reads the truth of whole clips of the stand-in corpus"
         elif cls.fitted:
             parts[label] = encoder_step(cls, configs[label], data[-1])

@@ -67,3 +67,28 @@ def test_one_sample_too_many_is_refused(make, store):
     other = sampled(make, store, {0: (3,)}, samples=2)
     with pytest.raises(InputError, match=rf"clip {store.ids[0]} has 3 samples"):
         other.merge(evaluator)
+
+
+def test_windows_of_a_clip_are_no_samples_of_each_other(make, store):
+    clip, motions = store.clip(store.ids[0]), [store.motion(store.ids[k]) for k in (1, 2)]
+    evaluator, shard, values = make.evaluator("multimodality"), make.evaluator("multimodality"), {}
+    for number, (start, stop) in enumerate(((0, 90), (90, 180))):
+        for motion, one in zip(motions, (evaluator, shard)):
+            one.update(motion.cut(start, stop), clip.cut(start, stop), unit=f"{clip.id}/{number}")
+        positions = [
+            rooted(joint_positions(store.joints, motion.cut(start, stop), clip, shape="zero"), "first_frame")
+            for motion in motions
+        ]
+        values[number] = average_distance(np.stack(positions))
+    with pytest.raises(InputError, match=rf"window {clip.id}/0 has 1 samples .2 have too few"):
+        evaluator.compute()
+    evaluator.merge(shard)
+    assert evaluator.compute()["multimodality"] == pytest.approx((values[0] + values[1]) / 2)
+    assert values[0] != pytest.approx(values[1], rel=1e-3)
+
+
+def test_samples_of_other_lengths_are_refused(make, store):
+    clip, evaluator = store.clip(store.ids[0]), make.evaluator("multimodality", samples=3)
+    evaluator.update(store.motion(store.ids[1]), clip)
+    with pytest.raises(InputError, match=rf"samples of {clip.id} have 90 and 240 frames"):
+        evaluator.update(store.motion(store.ids[2]).cut(0, 90), clip.cut(0, 90))
