@@ -6,6 +6,7 @@ Legend: N clips, T frames, C coordinates, D = T C.
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from pydantic import Field
 
 from gesturebench.common.config import Config
 from gesturebench.common.corpus.clip import Clip, Motion
@@ -18,7 +19,7 @@ Origin = Literal["none", "first_frame"]
 frame (its stand-alone diversity script). Without translation they differ by body shape alone."""
 
 BLOCK = 64
-"""Rows multiplied at a time: memory stays at two blocks of D numbers."""
+"""Rows multiplied at a time: beside the N^2 distances memory stays at two blocks of D numbers."""
 
 _CANCELLED = 1e-6
 """A squared distance below this share of the squared norms has lost half of its digits in |a|^2 - 2ab + |b|^2."""
@@ -73,7 +74,7 @@ class DiversityConfig(Config):
     """`frames` of every clip that are compared, from its start; shorter clips are skipped and counted. With null, whole
     clips, which must then be of one length. `origin` of the coordinates, `shape` of the bodies."""
 
-    frames: int | None = 300
+    frames: int | None = Field(300, ge=1)
     origin: Origin = "none"
     shape: Shape = "clip"
 

@@ -39,18 +39,46 @@ class Embedded:
     def checked(self) -> "Embedded":
         """These rows in float64, if shapes agree and every number is finite; else an `InputError` naming the unit."""
         n, dim = len(self.ids), np.shape(self.motion)[-1:]
-        names = ("speech", "motion", "captured", "rareness")
+        if not n:
+            raise InputError("embeddings of no units", expected="at least one row", remedy="embed the motions first")
+        names = ("speech", "motion", "captured", "rareness", "sample")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        arrays = {name: np.array(array, dtype=np.float64) for name, array in given.items()}
+        arrays = {name: _numbers(name, array) for name, array in ({"sample": np.zeros(n)} | given).items()}
         for name, array in arrays.items():
-            expected = (n,) if name == "rareness" else (n, *dim)
-            if array.shape != expected:
-                raise InputError(f"{name} of {n} units has shape {array.shape}", expected=str(expected))
-            finite = np.isfinite(array).reshape(n, -1).all(1)
-            if not finite.all():
-                raise InputError(f"{name} of {self.ids[int(np.argmin(finite))]} is not finite", expected="numbers")
-        sample = np.zeros(n, np.int64) if self.sample is None else np.asarray(self.sample, np.int64)
-        return Embedded(tuple(self.ids), sample=sample, **arrays)
+            _require_rows(name, array, (n,) if name in ("rareness", "sample") else (n, *dim), self.ids)
+        sample = arrays.pop("sample")
+        if (sample % 1).any():
+            raise InputError(
+                f"sample {sample[sample % 1 > 0][0]}", expected="whole numbers", remedy="count the samples"
+            )
+        return Embedded(tuple(self.ids), sample=sample.astype(np.int64), **arrays)
+
+
+def _numbers(name: str, array: np.ndarray) -> np.ndarray:
+    """A copy in float64."""
+    if np.asarray(array).dtype.kind not in "fiub":
+        raise InputError(
+            f"{name} has dtype {np.asarray(array).dtype}",
+            expected="real numbers",
+            remedy="give the encoder's output as float arrays",
+        )
+    return np.array(array, dtype=np.float64)
+
+
+def _require_rows(name: str, array: np.ndarray, shape: tuple[int, ...], ids: Sequence[str]) -> None:
+    if array.shape != shape or not array.size:
+        raise InputError(
+            f"{name} of {len(ids)} units has shape {array.shape}",
+            expected=str(shape) if array.size else "at least one column",
+            remedy="give one row per id, all of one width",
+        )
+    finite = np.isfinite(array).reshape(len(ids), -1).all(1)
+    if not finite.all():
+        raise InputError(
+            f"{name} of {ids[int(np.argmin(finite))]} is not finite",
+            expected="numbers",
+            remedy="look for damage in the motion or the encoder's weights",
+        )
 
 
 class EmbeddingMetric(ABC):
@@ -78,7 +106,11 @@ class EmbeddingMetric(ABC):
         rows = rows.checked()
         for name in self.requires:
             if getattr(rows, name) is None:
-                raise InputError(f"{self.name}: no {name}", expected=f"{name} of every unit")
+                raise InputError(
+                    f"{self.name}: no {name}",
+                    expected=f"{name} of every unit",
+                    remedy=f"pass Embedded(..., {name}=...), or leave the metric out",
+                )
         self._add(rows)
 
     def merge(self, other: Self) -> None:
@@ -90,7 +122,9 @@ class EmbeddingMetric(ABC):
         from gesturebench.common.seeds import numpy_generator
 
         if not self._keys:
-            raise InputError(f"{self.name} of no embeddings", expected="at least one row")
+            raise InputError(
+                f"{self.name} of no embeddings", expected="at least one row", remedy="embed the motions first"
+            )
         rows = _ordered(self._batches, self.requires)
         return {**self._values(rows, numpy_generator(self.name, seed)), "n": len(rows.ids)}
 
@@ -99,16 +133,16 @@ class EmbeddingMetric(ABC):
         """The numbers by column key over rows in their order."""
 
     def _add(self, rows: Embedded) -> None:
-        keys = set(self._keys)
-        for key in zip(rows.ids, rows.sample.tolist()):
-            if key in keys:
+        keys: set[tuple[str, int]] = set()
+        for key in zip(rows.ids, rows.sample.tolist(), strict=True):
+            if key in keys or key in self._keys:
                 raise InputError(
                     f"{self.name}: unit {key[0]} has sample {key[1]} twice",
                     expected="every motion once",
                     remedy="number the samples of a unit",
                 )
             keys.add(key)
-        self._keys = keys
+        self._keys |= keys
         self._batches.append(rows)
 
 

@@ -101,7 +101,11 @@ class EmbeddingMultiModality(EmbeddingMetric):
                     remedy="generate the others, or set samples",
                 )
         if pairs > samples:
-            raise InputError(f"embedding_multimodality: {pairs} pairs", expected=f"at most {samples}, the samples")
+            raise InputError(
+                f"embedding_multimodality: {pairs} pairs",
+                expected=f"at most {samples}, the samples of a unit",
+                remedy="set pairs to fewer",
+            )
         motion_ISD = rows.motion.reshape(-1, samples, rows.motion.shape[1])
         chosen = random.choice(len(motion_ISD), self.config.units, replace=True)
         value = multimodality(motion_ISD[chosen], *drawn_pairs(samples, pairs, random))

@@ -7,6 +7,7 @@ included, Y up.
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from pydantic import Field
 
 from gesturebench.common.config import Config
 from gesturebench.common.corpus.clip import Clip, Motion
@@ -49,7 +50,7 @@ def penetration(feet_TK3: np.ndarray, levels_K: np.ndarray) -> float:
 class PlausibilityConfig(Config):
     """`contact_height_m` above its floor level up to which a foot joint is on the ground."""
 
-    contact_height_m: float = 0.025
+    contact_height_m: float = Field(0.025, gt=0, allow_inf_nan=False)
 
 
 class Plausibility(Evaluator):

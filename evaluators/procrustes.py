@@ -11,10 +11,11 @@ def aligned(source_TJ3: np.ndarray, target_TJ3: np.ndarray, weight_TJ: np.ndarra
 
     With X, Y the points minus their weighted means and X^T W Y = U S V^T: R = V diag(1, 1, d) U^T, d = sign det(V U^T),
     s = tr(S diag(1, 1, d)) / sum_j w_j |X_j|^2. All frames go through one batch of 3 x 3 decompositions. A frame whose
-    points coincide has no scale: s = 0.
+    points coincide has no scale: s = 0. The unit of the weights does not matter.
     """
     weight = np.ones(source_TJ3.shape[:2]) if weight_TJ is None else np.asarray(weight_TJ, dtype=np.float64)
-    share = (weight / np.maximum(weight.sum(1, keepdims=True), 1))[..., None]
+    total = weight.sum(1, keepdims=True)
+    share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)[..., None]
     mean_x, mean_y = ((share * points).sum(1, keepdims=True) for points in (source_TJ3, target_TJ3))
     x, y = source_TJ3 - mean_x, target_TJ3 - mean_y
     u, s, vt = np.linalg.svd(np.swapaxes(share * x, 1, 2) @ y)

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from gesturebench.common.config import Config
+from gesturebench.common.errors import InputError
 from gesturebench.evaluators.base import Column
 from gesturebench.evaluators.embedding import Embedded, EmbeddingMetric, Random
 from gesturebench.evaluators.embedding_matching import matched_distances
@@ -22,6 +23,13 @@ def rareness(text_ND: np.ndarray, training_MD: np.ndarray) -> np.ndarray:
     >>> rareness(np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([[3.0, 0.0]])).tolist()
     [0.0, 1.0]
     """
+    for name, x in (("text", text_ND), ("training", training_MD)):
+        if np.ndim(x) != 2 or np.shape(x)[1] != np.shape(text_ND)[-1] or not len(x) or not np.isfinite(x).all():
+            raise InputError(
+                f"rareness: {name} features of shape {np.shape(x)}, {np.size(x) - np.isfinite(x).sum()} not finite",
+                expected="a finite row per phrase, at least one, of equal width on both sides",
+                remedy="embed both with the same text encoder",
+            )
     return 1 - (_unit(text_ND) @ _unit(training_MD).T).max(1)
 
 
@@ -32,8 +40,8 @@ def _unit(x: np.ndarray) -> np.ndarray:
 
 
 def tail_mean(values_N: np.ndarray, rareness_N: np.ndarray, share: float = 0.05) -> float:
-    """Mean over the ceil(share N) rarest units, the last after a stable ascending sort."""
-    count = ceil(round(share * len(values_N), 9))  # 0.05 x 140 is a little more than 7
+    """Mean over the ceil(share N) rarest units, the last after a stable ascending sort; at least one."""
+    count = max(ceil(round(share * len(values_N), 9)), 1)  # 0.05 x 140 is a little more than 7
     return float(values_N[np.argsort(rareness_N, kind="stable")[-count:]].mean())
 
 

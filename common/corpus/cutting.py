@@ -5,7 +5,7 @@ and a pair of arrays alike.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -49,7 +49,7 @@ class Cutting(Config):
     length: int | None = Field(64, ge=1)
     stride: int = Field(20, ge=1)
     fps: Literal[15, 30] = 30
-    ratios: tuple[float, ...] = Field((1.0,), min_length=1)
+    ratios: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field((1.0,), min_length=1)
     clean_first_s: int = Field(0, ge=0)
     clean_final_s: int = Field(0, ge=0)
     end: Literal["all", "whole_seconds", "motion"] = "whole_seconds"
@@ -82,7 +82,7 @@ def cuts(rule: Cutting, n_frames: int, n_samples: int) -> list[Cut]:
         return [_cut(rule, first, stop, 0)] if stop > first else []
     found = []
     for ratio in rule.ratios:
-        length, stride = int(rule.length * ratio), max(1, int(rule.stride * ratio))
+        length, stride = (max(1, int(n * ratio)) for n in (rule.length, rule.stride))
         fitting = stop - length + (rule.last == "kept")
         found += [_cut(rule, start, start + length, first) for start in range(first, fitting, stride)]
     return found

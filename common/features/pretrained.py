@@ -55,9 +55,10 @@ def load_tokenizer(source: Pretrained) -> Any:
 
 def identity(source: Pretrained) -> str:
     """Which weights these are: the hub's commit, or the content of a folder's files."""
-    if not Path(source.model).is_dir():
+    folder = Path(_place(source))
+    if not folder.is_dir():
         return _commit(source)
-    files = [path for path in sorted(Path(source.model).iterdir()) if path.is_file() and path.name[0] != "."]
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name[0] != "."]
     return "sha256:" + sha256_json([(path.name, _hash(path, path.stat().st_mtime_ns)) for path in files])
 
 

@@ -112,7 +112,14 @@ def summed_layers(
     """(B, P, D): the output of a model, or the weighted sum of some of its hidden states."""
     if layers is None:
         return output.last_hidden_state
-    weights = weights or (1.0,) * len(layers)
+    weights, count = weights or (1.0,) * len(layers), len(output.hidden_states)
+    for layer in layers:
+        if not -count <= layer < count:
+            raise InputError(
+                f"layers: {layer} of a model with {count} hidden states",
+                expected=f"{-count} to {count - 1}; 0 is the input of the first layer, -1 the last state",
+                remedy="name layers that the model has",
+            )
     return sum(weight * output.hidden_states[layer] for layer, weight in zip(layers, weights))
 
 

@@ -141,5 +141,5 @@ def placed(words: Sequence[Word], vectors_WD: np.ndarray, n_frames: int, fps: fl
     zero, and a word within one frame vanishes (RAG-Gesture)."""
     rows = np.zeros((n_frames, vectors_WD.shape[1]), np.float32)
     for word, vector in zip(words, vectors_WD):
-        rows[int(word.start_s * fps) : int(word.end_s * fps)] = vector
+        rows[max(int(word.start_s * fps), 0) : max(int(word.end_s * fps), 0)] = vector
     return rows

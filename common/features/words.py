@@ -40,5 +40,5 @@ def words(speech: Speech) -> np.ndarray:
         first, last = ceil(word.start_s * RATE - 1e-6), ceil(word.end_s * RATE - 1e-6)
         if first >= last:
             first = round(word.start_s * RATE)
-        rows[first : max(last, first + 1)] = word_vector(word.text)
+        rows[max(first, 0) : max(last, first + 1, 0)] = word_vector(word.text)
     return rows

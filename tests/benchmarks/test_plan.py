@@ -11,6 +11,7 @@ from gesturebench.benchmarks.plan import make_plan
 from gesturebench.benchmarks.source import FolderSource, StandinSource
 from gesturebench.benchmarks.step import unique
 from gesturebench.common.corpus.protocols import PROTOCOLS
+from gesturebench.common.errors import InputError
 from gesturebench.evaluators.registry import get_evaluator
 
 RAG = Row(label="rag", method="rag_gesture", config={"retrieval": {"strategy": "discourse"}})
@@ -117,6 +118,13 @@ def test_what_a_protocol_demands_of_the_data_is_no_part_of_the_score():
         for protocol in (pinned, pinned.model_copy(update={"ids": None, "name": "free"}))
     ]
     assert steps[0].key == steps[1].key
+
+
+def test_a_row_makes_one_sample_for_every_seed():
+    assert "multimodality" in PROTOCOLS["raggesture-spk2"].evaluators
+    assert "multimodality" not in plan(TRUTH, protocol="raggesture-spk2").metrics
+    with pytest.raises(InputError, match=r"'multimodality' compares several motions.*gesturebench evaluate"):
+        plan(TRUTH, protocol="raggesture-spk2", metrics=("multimodality",))
 
 
 def test_the_place_of_data_changes_nothing():

@@ -85,7 +85,6 @@ class Corpus:
         self.folder = Beat2Folder(golden.folder / "tiny_beat2")
         vocabulary = Vocabulary.load(self.folder.root / "weights" / "vocab.json")
         self.clip = cache(lambda clip: Clip(self.folder, clip, golden, vocabulary))
-
         self.speakers = {ClipName.parse(name).speaker for split in _splits(golden) for name in golden[f"{split}/files"]}
 
     def clips(self, split: str, speakers: Iterable[int] | None = None) -> list[Clip]:
