@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from gesturebench.benchmarks.claims import Claims
+from gesturebench.benchmarks.failure import Failure
 from gesturebench.benchmarks.job import Job, building
 from gesturebench.benchmarks.pool import Pool, Worker
-from gesturebench.benchmarks.state import Failure, RunStore
+from gesturebench.benchmarks.state import RunStore
 from gesturebench.benchmarks.step import Step, urgency
 from gesturebench.benchmarks.view import View
 from gesturebench.benchmarks.worker import Execute

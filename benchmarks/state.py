@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gesturebench.benchmarks.claims import Claims
+from gesturebench.benchmarks.failure import Failure
 from gesturebench.benchmarks.step import Step
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import read_json
@@ -13,21 +14,6 @@ Status = Literal["done", "running", "failed", "missing"]
 
 RECORD, PER_CLIP, MOTIONS = "record.json", "per_clip.json", "motions"
 """Names inside an artifact: its passport, a score clip by clip, the folder of generated motion."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a step ended without a result. `kind` is `input` (the user's to mend), `error` (an exception), or `crash`
-    (its process died)."""
-
-    kind: Literal["input", "error", "crash"]
-    exception: str
-    message: str
-    traceback: str = ""
-
-    def __str__(self) -> str:
-        message = " ".join(self.message.split())
-        return message if self.kind == "input" else f"{self.exception}: {message}"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from gesturebench.benchmarks.state import Failure
+from gesturebench.benchmarks.failure import Failure
 from gesturebench.benchmarks.step import Step
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
+from gesturebench.benchmarks.failure import Failure
 from gesturebench.benchmarks.job import Job
-from gesturebench.benchmarks.state import Failure
 from gesturebench.common.errors import InputError
 from gesturebench.common.progress import Progress
 

@@ -13,8 +13,9 @@ import pytest
 import toys
 
 from gesturebench.benchmarks.claims import Claims
+from gesturebench.benchmarks.failure import Failure
 from gesturebench.benchmarks.runner import Runner, check_writable, missing_steps
-from gesturebench.benchmarks.state import Failure, RunStore
+from gesturebench.benchmarks.state import RunStore
 from gesturebench.benchmarks.step import unique, urgency
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import read_json
