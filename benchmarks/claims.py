@@ -1,123 +1,206 @@
-"""Claims: who is working on a step. One file per step, created exclusively; a dead owner's claim is taken over on its
-own host."""
+"""Claims: who is working on a step.
+
+One file per generation, `.claims/<key>.<generation>.json`, created exclusively (O_EXCL); the highest generation owns
+the step. To take over is to create the next generation, to release is to set the own file's heartbeat to the beginning
+of time: no name is ever used twice, so nobody can be fooled by an old listing. Only a finished step's claims are
+deleted, because whoever takes one must look whether the step is finished. A heartbeat is a modification time that the
+file server sets, and is compared with the one it gives to a file written now. Nothing here needs locks, hence nothing
+fails on network file systems that have none."""
 
 import contextlib
-import fcntl
 import json
 import os
-import socket
-from collections.abc import Iterator
+import threading
+import time
+import uuid
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from gesturebench.benchmarks.owner import Owner, Process
 from gesturebench.common.files import explained
 
+BEAT_S, STALE_S = 5.0, 120.0
+"""Seconds between heartbeats, and how old one is that another host has given up."""
+
 
 @dataclass(frozen=True)
-class Process:
-    """A process that cannot be mistaken for a later one with the same number: `started` in clock ticks since boot (0
-    where unknown)."""
+class _Claim:
+    """A claim file as it was read: no owner while it is being written, heartbeat 0 when released."""
 
-    pid: int
-    started: int
+    generation: int
+    owner: Owner | None
+    heartbeat: float
 
-    @classmethod
-    def of(cls, pid: int) -> "Process":
-        return cls(pid, _stat(pid)[1])
-
-    def is_alive(self) -> bool:
-        """Whether it still runs; a zombie that nobody has collected does not."""
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
+    def is_alive(self, now: float) -> bool:
+        """On the owner's host its processes decide, elsewhere the heartbeat does."""
+        if self.heartbeat == 0:
             return False
-        except PermissionError:
-            pass
-        state, started = _stat(self.pid)
-        return state not in ("Z", "X") and started == self.started
+        if self.owner is not None and self.owner.is_here:
+            return self.owner.runs()
+        return now - self.heartbeat < STALE_S
 
 
-def _stat(pid: int) -> tuple[str, int]:
-    """State letter and start time from /proc; ("?", 0) on systems without it."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return "?", 0
-    return fields[0], int(fields[19])
-
-
-@dataclass(frozen=True)
-class Owner:
-    """Who holds a claim: the runner and the worker it gave the step to. Both must be gone before somebody else may
-    write there."""
-
-    host: str
-    runner: Process
-    worker: Process
-
-    @classmethod
-    def this(cls, worker_pid: int | None = None) -> "Owner":
-        return cls(socket.gethostname(), Process.of(os.getpid()), Process.of(worker_pid or os.getpid()))
-
-    def is_alive(self) -> bool:
-        """On this host: whether one of the two runs. On another host nobody can tell, so yes."""
-        if self.host != socket.gethostname():
-            return True
-        return self.runner.is_alive() or self.worker.is_alive()
-
-    def __str__(self) -> str:
-        return f"process {self.runner.pid} on {self.host}"
-
-
-@dataclass(frozen=True)
 class Claims:
-    """The claims of a run store."""
+    """The claims of a run store. Those that this object has taken are kept alive by a thread until they are
+    released."""
 
-    runs: Path
+    def __init__(self, runs: Path, beat_s: float = BEAT_S):
+        self.folder, self.beat_s = runs / ".claims", beat_s
+        self.held: dict[str, int] = {}
+        self._lock, self._heart = threading.Lock(), None
 
-    def path(self, key: str) -> Path:
-        return self.runs / ".claims" / f"{key}.json"
+    def path(self, key: str, generation: int | None = None) -> Path:
+        """The file of a claim, of the highest generation if none is named."""
+        if generation is None:
+            generation = max(self._generations(key), default=1)
+        return self.folder / f"{key}.{generation}.json"
 
     def holder(self, key: str) -> Owner | None:
-        """The living owner of a step, if any."""
-        owner = _read(self.path(key))
-        return owner if owner is not None and owner.is_alive() else None
+        """The living owner of a step, if any. Looks without writing, so another host's heartbeat is compared with our
+        clock; `take` knows better."""
+        claim = self._highest(key)
+        return _owner_of(claim) if claim is not None and claim.is_alive(time.time()) else None
+
+    def living(self) -> dict[str, Owner]:
+        """The living owners of all claimed steps, looking as `holder` does."""
+        highest: dict[str, int] = {}
+        for key, generation in self._names():
+            highest[key] = max(generation, highest.get(key, 0))
+        found = {key: self._read(key, generation) for key, generation in highest.items()}
+        now = time.time()
+        return {key: _owner_of(claim) for key, claim in found.items() if claim is not None and claim.is_alive(now)}
 
     def take(self, key: str, worker_pid: int | None = None) -> Owner | None:
-        """Claim a step; returns None when it is ours now, else its living owner."""
-        path, me = self.path(key), Owner.this(worker_pid)
-        with explained(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with self._alone():
-                if path.exists():
-                    owner = self.holder(key)
-                    if owner is not None and owner.runner != me.runner:
-                        return owner
-                    path.unlink(missing_ok=True)
-                try:
-                    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-                except FileExistsError:
-                    return _read(path) or me  # another host was faster by a moment
-                with open(descriptor, "w") as file:
-                    json.dump(asdict(me), file)
+        """Claim a step; returns None when it is ours now, else its living owner. Then look whether it is finished."""
+        with explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            current = self._highest(key)
+            if current is not None and current.is_alive(self._now()):
+                return _owner_of(current)
+            mine = current.generation + 1 if current is not None else 1
+            if not self._create(key, mine, Owner.this(worker_pid)):
+                return _owner_of(self._highest(key))  # somebody was faster by a moment
+            if max(self._generations(key), default=mine) > mine:  # our listing was old
+                self._mark_released(key, mine)
+                return _owner_of(self._highest(key))
+        with self._lock:
+            self.held[key] = mine
+        self._start_heart()
         return None
 
     def release(self, key: str) -> None:
-        self.path(key).unlink(missing_ok=True)
+        """Give a step back; nothing if it is not ours."""
+        with self._lock:
+            generation = self.held.pop(key, None)
+            if generation is not None:
+                self._mark_released(key, generation)
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Judging a claim and replacing it is one action among the processes of this host; between hosts O_EXCL
-        decides."""
-        with open(self.runs / ".claims" / ".lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def forget(self, key: str) -> None:
+        """Release a step that is finished, and delete its claims: nobody needs them who looks at the result."""
+        with self._lock:
+            self.held.pop(key, None)
+        for generation in self._generations(key):
+            with contextlib.suppress(OSError):
+                self.path(key, generation).unlink()
+
+    def lost(self) -> list[str]:
+        """Steps that were ours until somebody took our silence for death."""
+        with self._lock:
+            held = dict(self.held)
+        listed: dict[str, int] = {}
+        for key, generation in self._names():
+            listed[key] = max(generation, listed.get(key, 0))
+        return [key for key, generation in held.items() if listed.get(key) != generation]
+
+    def close(self) -> None:
+        """Release everything and end the heartbeat."""
+        for key in list(self.held):
+            self.release(key)
+
+    def _create(self, key: str, generation: int, owner: Owner) -> bool:
+        """Create the file of a generation, unless somebody has."""
+        path = self.path(key, generation)
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o664)
+        except FileExistsError:
+            return False
+        try:
+            os.write(descriptor, json.dumps(asdict(owner)).encode())
+        except OSError:
+            self._mark_released(key, generation)
+            raise
+        finally:
+            os.close(descriptor)
+        return True
+
+    def _mark_released(self, key: str, generation: int) -> None:
+        """Needs no room on the disk, and takes one call."""
+        with contextlib.suppress(OSError):
+            os.utime(self.path(key, generation), (0, 0))
+
+    def _start_heart(self) -> None:
+        with self._lock:
+            if self._heart is None:
+                self._heart = threading.Thread(target=self._beat, name="claims", daemon=True)
+                self._heart.start()
+
+    def _beat(self) -> None:
+        """Touch what is held until nothing is; a file server that is away for a while is no reason to end."""
+        while True:
+            time.sleep(self.beat_s)
+            with self._lock:
+                if not self.held:
+                    self._heart = None
+                    return
+                for key, generation in self.held.items():
+                    with contextlib.suppress(OSError):
+                        os.utime(self.path(key, generation))
+
+    def _now(self) -> float:
+        """The file server's time, from the only clock that heartbeats know."""
+        probe = self.folder / f".now.{uuid.uuid4().hex[:12]}"
+        try:
+            descriptor = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+            os.close(descriptor)
+            os.utime(probe)
+            return probe.stat().st_mtime
+        finally:
+            probe.unlink(missing_ok=True)
+
+    def _highest(self, key: str) -> _Claim | None:
+        generation = max(self._generations(key), default=None)
+        return None if generation is None else self._read(key, generation)
+
+    def _read(self, key: str, generation: int) -> _Claim | None:
+        """None if it was deleted, as the claims of a finished step are. Opening makes a network file system look
+        anew."""
+        try:
+            with open(self.path(key, generation), "rb") as file:
+                heartbeat, text = os.fstat(file.fileno()).st_mtime, file.read()
+        except FileNotFoundError:
+            return None
+        try:
+            return _Claim(generation, Owner.parse(json.loads(text)), heartbeat)
+        except (ValueError, KeyError, TypeError):
+            return _Claim(generation, None, heartbeat)
+
+    def _generations(self, key: str) -> list[int]:
+        return [generation for found, generation in self._names() if found == key]
+
+    def _names(self) -> Iterable[tuple[str, int]]:
+        """Key and generation of every claim file."""
+        try:
+            names = os.listdir(self.folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for name in names:
+            key, _, rest = name.partition(".")
+            number = rest.removesuffix(".json")
+            if key and number.isdecimal():
+                yield key, int(number)
 
 
-def _read(path: Path) -> Owner | None:
-    """The owner in a claim file; None if there is no file or its writer died before it was written."""
-    try:
-        values = json.loads(path.read_text())
-        return Owner(values["host"], Process(**values["runner"]), Process(**values["worker"]))
-    except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
-        return None
+def _owner_of(claim: _Claim | None) -> Owner:
+    """Somebody, if the file does not say who: it is being written, or was deleted a moment ago."""
+    return claim.owner if claim is not None and claim.owner is not None else Owner("?", Process(0, 0), Process(0, 0))

@@ -1,20 +1,26 @@
 """From a grid to the steps that make it: pure, and light enough to run before every command (no torch, no scipy)."""
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from gesturebench.benchmarks.grid import Grid, Row
+from gesturebench.benchmarks.planned import EMBEDDING_METRICS
+from gesturebench.benchmarks.recipe import NotBuilt, Recipe, Recipes, row_config
+from gesturebench.benchmarks.resources import Resources
 from gesturebench.benchmarks.source import FolderSource, StandinSource
-from gesturebench.benchmarks.step import Step, unique
+from gesturebench.benchmarks.step import Sealed, Step, closure
 from gesturebench.common.config import Config
 from gesturebench.common.corpus.protocol import Protocol, get_protocol
 from gesturebench.common.corpus.store import store_version
-from gesturebench.common.errors import InputError
+from gesturebench.common.errors import InputError, unknown_name
 from gesturebench.evaluators.base import Evaluator
-from gesturebench.evaluators.registry import get_evaluator
-from gesturebench.methods.base import Method
-from gesturebench.methods.registry import get_method
+from gesturebench.evaluators.registry import embedding_metric_names, evaluator_names, get_evaluator
+from gesturebench.methods.base import Component
+
+__all__ = ["Cell", "Plan", "encoder_step", "make_plan", "metrics_of", "row_config"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +36,11 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A grid as steps: `steps` each once, in an order in which every step follows what it needs."""
+    """A grid as steps: `steps` each once, in an order in which every step follows what it needs.
+
+    `absent` says by row label why a row has no cells (its method or a setting is not built yet), `absent_metrics` why a
+    metric of the grid is not measured.
+    """
 
     grid: Grid
     protocol: Protocol
@@ -39,13 +49,23 @@ class Plan:
     encoders: Mapping[str, Step]
     cells: tuple[Cell, ...]
     steps: tuple[Step, ...]
+    absent: Mapping[str, str] = field(default_factory=dict)
+    absent_metrics: Mapping[str, str] = field(default_factory=dict)
 
     def cells_of(self, label: str) -> tuple[Cell, ...]:
-        return tuple(cell for cell in self.cells if cell.row.label == label)
+        return self._cells_by_label.get(label, ())
+
+    @cached_property
+    def _cells_by_label(self) -> dict[str, tuple[Cell, ...]]:
+        found: defaultdict[str, tuple[Cell, ...]] = defaultdict(tuple)
+        for cell in self.cells:
+            found[cell.row.label] += (cell,)
+        return dict(found)
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        return metrics_of(self.grid, self.protocol)
+        """Those that are measured."""
+        return tuple(metric for metric in metrics_of(self.grid, self.protocol) if metric not in self.absent_metrics)
 
 
 def metrics_of(grid: Grid, protocol: Protocol) -> tuple[str, ...]:
@@ -56,40 +76,53 @@ def metrics_of(grid: Grid, protocol: Protocol) -> tuple[str, ...]:
 
 
 def make_plan(grid: Grid, source: StandinSource | FolderSource) -> Plan:
-    """Every step of the grid on the data of `source`; equal steps of different rows become one."""
-    protocol = get_protocol(grid.protocol)
-    data = source.steps(store_version())
-    scorers = {metric: _scorer(metric, grid, protocol, source, data[-1]) for metric in metrics_of(grid, protocol)}
-    cells = tuple(
-        _cell(row, seed, grid, protocol, data[-1], scorers) for row in grid.rows for seed in grid.seeds_of(row)
-    )
-    wanted = [step for cell in cells for score in cell.evaluate.values() for step in score.with_inputs()]
+    """Every step of the grid on the data of `source`; equal steps of different rows become one.
+
+    On the stand-in, a protocol that is bound to BEAT2 is replaced by what is left of it there.
+    """
+    grid, protocol = grid.expanded(), get_protocol(grid.protocol)
+    protocol = protocol.on_standin() if source.is_standin else protocol
+    data = tuple(_asking(step, grid) for step in source.steps(store_version()))
+    wanted = _known(metrics_of(grid, protocol))
+    absent_metrics = {name: EMBEDDING_METRICS for name in wanted if name in embedding_metric_names()}
+    scorers = {
+        metric: _scorer(metric, grid, protocol, source, data[-1]) for metric in wanted if metric not in absent_metrics
+    }
+    cells, absent = _cells(grid, protocol, data[-1], scorers)
     encoders = {metric: scorer.encoder for metric, scorer in scorers.items() if scorer.encoder is not None}
-    return Plan(grid, protocol, source.is_standin, data[-1], encoders, cells, unique([*data, *wanted]))
+    steps = closure(step for cell in cells for step in (*cell.evaluate.values(), cell.generate))
+    return Plan(grid, protocol, source.is_standin, data[-1], encoders, cells, steps, absent, absent_metrics)
+
+
+def _known(metrics: tuple[str, ...]) -> tuple[str, ...]:
+    known = {*evaluator_names(), *embedding_metric_names()}
+    for name in metrics:
+        if name not in known:
+            raise unknown_name("metric", name, known)
+    return metrics
+
+
+def _asking(step: Step, grid: Grid) -> Step:
+    """The step with the grid's resources, on inputs with them."""
+    inputs = {name: _asking(needed, grid) for name, needed in step.inputs.items()}
+    return replace(step, inputs=inputs, resources=grid.resources.of(step.kind))
 
 
 @dataclass(frozen=True, eq=False)
 class _Scorer:
-    """A metric as the grid uses it: its resolved configuration and, if it has one, the step that fits its trained
-    part."""
+    """A metric as the grid uses it: what decides its result beside the motion, and the step that fits its trained part
+    if it has one."""
 
-    evaluator: type[Evaluator]
-    config: Config
-    protocol: Protocol
+    spec: Sealed
+    place: Mapping[str, Any]
     encoder: Step | None
+    resources: Resources | None
 
     def step(self, label: str, generate: Step) -> Step:
-        name = self.evaluator.name
-        spec = {
-            "metric": name,
-            "version": self.evaluator.version,
-            "config": _json(self.config),
-            "scope": self.protocol.comparison(),
-        }
-        inputs = {"store": generate.inputs["store"], "motions": generate} | (
-            {"encoder": self.encoder} if self.encoder else {}
-        )
-        return Step("evaluate", f"{name}: {label}", spec, inputs, place={"protocol": _json(self.protocol)})
+        inputs = {"store": generate.inputs["store"], "motions": generate}
+        if self.encoder is not None:
+            inputs["encoder"] = self.encoder
+        return Step("evaluate", f"{self.spec['metric']}: {label}", self.spec, inputs, self.place, self.resources)
 
 
 def _scorer(
@@ -107,49 +140,84 @@ def _scorer(
             remedy="leave it out, and score folders rep0, rep1, ... with `gesturebench evaluate`",
         )
     config = evaluator.preset(grid.preset).updated(protocol.settings(metric), f"protocol {protocol.name} {metric}")
-    return _Scorer(evaluator, config, protocol, encoder_step(evaluator, config, prepare) if evaluator.fitted else None)
+    encoder = encoder_step(evaluator, config, prepare, grid.resources.of("fit")) if evaluator.fitted else None
+    return scorer(evaluator, config, protocol, encoder, grid.resources.of("evaluate"))
 
 
-def encoder_step(evaluator: type[Evaluator], config: Config, prepare: Step) -> Step:
+def scorer(
+    evaluator: type[Evaluator],
+    config: Config,
+    protocol: Protocol,
+    encoder: Step | None = None,
+    resources: Resources | None = None,
+) -> _Scorer:
+    """What scores a cell by one metric; of the protocol only what the score depends on is part of its identity."""
+    spec = {
+        "metric": evaluator.name,
+        "version": evaluator.version,
+        "config": _json(config),
+        "scope": protocol.comparison(),
+    }
+    return _Scorer(Sealed(spec), {"protocol": _json(protocol)}, encoder, resources)
+
+
+def encoder_step(evaluator: type[Evaluator], config: Config, prepare: Step, resources: Resources | None = None) -> Step:
     """The step that fits a metric's trained part on the prepared data."""
     spec = {"evaluator": evaluator.name, "version": evaluator.version, "config": evaluator.fit_sections(config)}
-    return Step("fit", f"encoder of {evaluator.name}", spec, {"store": prepare}, place={"config": _json(config)})
+    inputs, place = {"store": prepare}, {"config": _json(config)}
+    return Step("fit", f"encoder of {evaluator.name}", spec, inputs, place, resources)
 
 
-def _cell(row: Row, seed: int, grid: Grid, protocol: Protocol, prepare: Step, scorers: Mapping[str, _Scorer]) -> Cell:
-    method = get_method(row.method)
-    config = row_config(method, row, grid)
-    label = f"{row.label} (seed {seed})"
-    query = method.query(config)
-    spec = {
-        "method": method.name,
-        "version": method.version,
-        "config": _json(config),
-        "seed": seed,
-        "query": query,
-        "scope": protocol.scope(),
-    }
-    inputs = {"store": prepare, **_components(method, config, seed, prepare)}
-    generate = Step("generate", label, spec, inputs, place={"protocol": _json(protocol)})
-    return Cell(
-        row, seed, query, generate, {metric: scorer.step(label, generate) for metric, scorer in scorers.items()}
-    )
+def _cells(
+    grid: Grid, protocol: Protocol, prepare: Step, scorers: Mapping[str, _Scorer]
+) -> tuple[tuple[Cell, ...], dict[str, str]]:
+    """Every cell that can be made, and by label why a row has none."""
+    recipes, fits = Recipes(grid), _Fits(prepare, grid.resources.of("fit"))
+    shared = {"scope": Sealed(protocol.scope())}
+    place, resources = {"protocol": _json(protocol)}, grid.resources.of("generate")
+    cells: list[Cell] = []
+    absent: dict[str, str] = {}
+    for row in grid.rows:
+        try:
+            recipe = recipes.of(row)
+        except NotBuilt as reason:
+            absent[row.label] = str(reason)
+            continue
+        method = recipe.method
+        spec = {"method": method.name, "version": method.version, "config": recipe.config, "query": recipe.query}
+        for seed in grid.seeds_of(row):
+            label = f"{row.label} (seed {seed})"
+            inputs = {"store": prepare, **fits.of(recipe, seed)}
+            generate = Step("generate", label, {**spec, **shared, "seed": seed}, inputs, place, resources)
+            scores = {metric: scorer.step(label, generate) for metric, scorer in scorers.items()}
+            cells.append(Cell(row, seed, recipe.query, generate, scores))
+    return tuple(cells), absent
 
 
-def row_config(method: type[Method], row: Row, grid: Grid) -> Config:
-    return method.preset(grid.preset).updated(row.config, f"config of row {row.label!r}")
+class _Fits:
+    """One fit per trained part, after the parts it needs; parts that every seed shares carry no seed in their key.
+    A part that several recipes hold is fitted by one step."""
+
+    def __init__(self, prepare: Step, resources: Resources | None):
+        self.prepare, self.resources = prepare, resources
+        self._known: dict[tuple[Any, ...], Step] = {}
+
+    def of(self, recipe: Recipe, seed: int) -> dict[str, Step]:
+        fits: dict[str, Step] = {}
+        for part in recipe.parts:
+            needed = {name: fits[name] for name in part.needs}
+            own_seed = seed if part.seeded else None
+            what = (id(part), own_seed, *(step.key for step in needed.values()))
+            if what not in self._known:
+                self._known[what] = self._fit(part, own_seed, needed)
+            fits[part.name] = self._known[what]
+        return fits
+
+    def _fit(self, part: Component, seed: int | None, needed: Mapping[str, Step]) -> Step:
+        spec = {"fit": part.fit, "version": part.version, "config": part.config, "seed": seed}
+        label = part.name if seed is None else f"{part.name} (seed {seed})"
+        return Step("fit", label, spec, {"store": self.prepare, **needed}, resources=self.resources)
 
 
-def _components(method: type[Method], config: Config, seed: int, prepare: Step) -> dict[str, Step]:
-    """One fit per trained part, after the parts it needs; parts that every seed shares carry no seed in their key."""
-    fits: dict[str, Step] = {}
-    for part in method.components(config):
-        own_seed = seed if part.seeded else None
-        spec = {"fit": part.fit, "version": part.version, "config": dict(part.config), "seed": own_seed}
-        label = part.name + (f" (seed {seed})" if part.seeded else "")
-        fits[part.name] = Step("fit", label, spec, {"store": prepare, **{name: fits[name] for name in part.needs}})
-    return fits
-
-
-def _json(config: Config) -> dict[str, Any]:
-    return config.model_dump(mode="json")
+def _json(config: Config) -> Sealed:
+    return Sealed(config.model_dump(mode="json"))

@@ -4,17 +4,20 @@ along."""
 import contextlib
 import multiprocessing
 import os
+import signal
 import time
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from gesturebench.benchmarks.job import Job
 from gesturebench.benchmarks.worker import Execute, serve
+from gesturebench.common.progress import blocked
 from gesturebench.common.threads import announce_threads
 
 
 class Worker:
-    """A process and our end of its pipe. Not daemonic: the corpus generator starts processes of its own."""
+    """A process and our end of its pipe. Not daemonic: the corpus generator starts processes of its own. USR2 is
+    blocked from its birth: it asks to stop, and is looked for where stopping is possible."""
 
     def __init__(self, execute: Execute | None):
         context = multiprocessing.get_context("spawn")
@@ -22,7 +25,8 @@ class Worker:
         self.process: BaseProcess = context.Process(
             target=serve, args=(theirs, os.getpid(), execute), name="gesturebench-worker"
         )
-        self.process.start()
+        with blocked(signal.SIGUSR2):
+            self.process.start()
         theirs.close()
         self.job: Job | None = None
 
@@ -46,9 +50,22 @@ class Worker:
     def is_alive(self) -> bool:
         return self.process.is_alive()
 
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.join(3)
+    def ask_to_stop(self) -> None:
+        """It will save what it can go on from, and say that it has stopped."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGUSR2)
+
+    def dismiss(self) -> None:
+        """Let it go: an idle one at its own pace, one at work at once."""
+        if self.job is not None:
+            self.process.terminate()
+            return
+        with contextlib.suppress(OSError):
+            self.connection.send(None)
+
+    def end(self, patience_s: float = 3.0) -> None:
+        """Wait for it to go, and kill it if it does not."""
+        self.process.join(patience_s)
         self.process.kill()
         self.process.join()
         self.connection.close()
@@ -83,11 +100,13 @@ class Pool:
         return list(dict.fromkeys(sources[source] for source in ready))
 
     def remove(self, worker: Worker) -> None:
+        """Forget a worker that is dead, or must be now."""
         self.workers.remove(worker)
-        worker.stop()
+        worker.end(patience_s=0)
 
     def close(self) -> None:
         for worker in self.workers:
-            worker.process.terminate()
-        for worker in list(self.workers):
-            self.remove(worker)
+            worker.dismiss()
+        for worker in self.workers:
+            worker.end()
+        self.workers.clear()

@@ -23,6 +23,8 @@ def record_of(job: Job, started: float, found: dict[str, Any]) -> dict[str, Any]
         "spec": dict(job.spec),
         "inputs": dict(job.input_keys),
         "seed": job.spec.get("seed"),
+        "attempt": job.attempt,
+        "batch_divisor": job.batch_divisor,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "duration_s": round(time.time() - started, 3),
         "versions": versions(),

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from gesturebench.benchmarks.job import Job
+from gesturebench.benchmarks.ranks import fit_on_ranks
 from gesturebench.benchmarks.record import record_of
+from gesturebench.benchmarks.shards import write_shard
 from gesturebench.benchmarks.state import MOTIONS, PER_CLIP, RECORD
+from gesturebench.common.budget import processes_of
 from gesturebench.common.corpus.passport import Passport, encoders_of
 from gesturebench.common.corpus.protocol import Protocol
 from gesturebench.common.corpus.store import ClipStore
@@ -27,6 +30,8 @@ def execute(job: Job, progress: Progress) -> None:
     job.work.mkdir(parents=True, exist_ok=True)
     found = KINDS[job.kind](job, progress)
     write_json(job.out / RECORD, record_of(job, started, found))
+    if job.kind == "evaluate":
+        write_shard(job.out, runs=job.inputs["motions"].parents[1])
 
 
 def make_corpus(job: Job, progress: Progress) -> dict[str, Any]:
@@ -50,9 +55,21 @@ def prepare(job: Job, progress: Progress) -> dict[str, Any]:
 
 
 def fit(job: Job, progress: Progress) -> dict[str, Any]:
+    processes = processes_of(job.spec["config"])
+    if processes > 1:
+        fit_on_ranks(job, processes, progress)
+    else:
+        fit_alone(job, progress)
+    return {"data": ClipStore.open(job.inputs["store"]).fingerprint}
+
+
+def fit_alone(job: Job, progress: Progress) -> None:
+    """Fit in this process, which may be one of several that do."""
     upstream = {name: path for name, path in job.inputs.items() if name != "store"}
     store = ClipStore.open(job.inputs["store"])
-    context = FitContext(store, job.out, job.work, seed=job.spec.get("seed") or 0, upstream=upstream, progress=progress)
+    context = FitContext(
+        store, job.out, job.work, job.spec.get("seed") or 0, upstream, progress, batch_divisor=job.batch_divisor
+    )
     if "evaluator" in job.spec:
         from gesturebench.evaluators.registry import get_evaluator
 
@@ -61,7 +78,6 @@ def fit(job: Job, progress: Progress) -> dict[str, Any]:
     else:
         module, _, function = job.spec["fit"].partition(":")
         getattr(import_module(module), function)(job.spec["config"], context)
-    return {"data": store.fingerprint}
 
 
 def generate(job: Job, progress: Progress) -> dict[str, Any]:
@@ -76,11 +92,12 @@ def generate(job: Job, progress: Progress) -> dict[str, Any]:
     folder = job.work / MOTIONS
     folder.mkdir(exist_ok=True)
     progress(0, len(clips))
-    for start in range(0, len(clips), BATCH):
-        batch = clips[start : start + BATCH]
+    size = max(1, BATCH // job.batch_divisor)
+    for start in range(0, len(clips), size):
+        batch = clips[start : start + size]
         if not all((folder / f"{i}.npz").exists() for i in batch):
-            _generate_batch(method, batch, store, job, folder)
-        progress(min(start + BATCH, len(clips)), len(clips))
+            _generate_batch(method, batch, store, job, folder, _within(progress, start, len(clips)))
+        progress(min(start + size, len(clips)), len(clips))
     folder.rename(job.out / MOTIONS)
     frames = sum(store.n_frames(i) for i in clips)
     return {
@@ -92,7 +109,18 @@ def generate(job: Job, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _generate_batch(method, clips: tuple[str, ...], store: ClipStore, job: Job, folder: Path) -> None:
+def _within(progress: Progress, done: int, total: int) -> Progress:
+    """Progress of a batch as that of the whole: it may be stopped before its end, not at it, where it is written."""
+
+    def alive(part: int, parts: int) -> None:
+        if part < parts:
+            progress(done, total)
+
+    return alive
+
+
+def _generate_batch(method, clips: tuple[str, ...], store: ClipStore, job: Job, folder: Path, alive: Progress) -> None:
+    """Write the motions of a few clips; `alive` hears that work goes on, and may stop it."""
     from gesturebench.common.motion.export import save_motion
     from gesturebench.methods.base import Control
 
@@ -106,7 +134,9 @@ def _generate_batch(method, clips: tuple[str, ...], store: ClipStore, job: Job, 
                 remedy="add the annotation",
             )
     control = [Control.everything(store.motion(i)) for i in clips] if method.control == "reference" else None
-    motions = method.generate(speeches, seed=job.spec["seed"], control=control, batch_size=BATCH)
+    motions = method.generate(
+        speeches, seed=job.spec["seed"], control=control, batch_size=len(speeches), progress=alive
+    )
     for clip_id, motion in zip(clips, motions, strict=True):
         source = f"{method.name} for clip {clip_id}"
         if motion.checked(source).n_frames != store.n_frames(clip_id):

@@ -15,8 +15,11 @@ class View(Protocol):
     def progressed(self, step: Step, done: int, total: int) -> None: ...
     def finished(self, step: Step, seconds: float) -> None: ...
     def failed(self, step: Step, failure: Failure) -> None: ...
+    def retried(self, step: Step, failure: Failure, reason: str) -> None: ...
+    def stopped(self, step: Step, reason: str) -> None: ...
     def blocked(self, step: Step) -> None: ...
     def waits_for(self, step: Step, owner: str, claim: Path) -> None: ...
+    def note(self, text: str) -> None: ...
     def end(self) -> None: ...
 
 
@@ -45,6 +48,12 @@ class PlainView:
         self.n_failed += 1
         self._say(f"failed: {step.kind} {step.label}: {failure}")
 
+    def retried(self, step: Step, failure: Failure, reason: str) -> None:
+        self._say(f"again: {step.kind} {step.label}: {failure} ({reason})")
+
+    def stopped(self, step: Step, reason: str) -> None:
+        self._say(f"stopped: {step.kind} {step.label}: {reason}")
+
     def blocked(self, step: Step) -> None:
         self.n_blocked += 1
 
@@ -52,6 +61,9 @@ class PlainView:
         if step.key not in self.told:
             self.told.add(step.key)
             self._say(f"waiting: {step.kind} {step.label} is being made by {owner}; delete {claim} if that is gone")
+
+    def note(self, text: str) -> None:
+        self._say(text)
 
     def end(self) -> None:
         trouble = f", {self.n_failed} failed, {self.n_blocked} waiting for those" if self.n_failed else ""
@@ -96,6 +108,14 @@ class LiveView(PlainView):
 
     def failed(self, step: Step, failure: Failure) -> None:
         super().failed(step, failure)
+        self._drop(step)
+
+    def retried(self, step: Step, failure: Failure, reason: str) -> None:
+        super().retried(step, failure, reason)
+        self._drop(step)
+
+    def stopped(self, step: Step, reason: str) -> None:
+        super().stopped(step, reason)
         self._drop(step)
 
     def blocked(self, step: Step) -> None:

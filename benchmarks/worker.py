@@ -1,5 +1,6 @@
 """A worker process: takes jobs from a pipe, reports progress and outcome through it, and never outlives its runner."""
 
+import faulthandler
 import os
 import signal
 import sys
@@ -10,22 +11,23 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
-from gesturebench.benchmarks.failure import Failure
+from gesturebench.benchmarks.failure import Failure, failure_of
 from gesturebench.benchmarks.job import Job
-from gesturebench.common.errors import InputError
-from gesturebench.common.progress import Progress
+from gesturebench.benchmarks.log import TAIL, speaking_into
+from gesturebench.common.progress import Progress, Stopped, asked_to_stop
 
 Execute = Callable[[Job, Progress], None]
 
-_TAIL = 4000
 _REPORT_EVERY_S = 0.2
 
 
 def serve(connection: Connection, runner_pid: int, execute: Execute | None) -> None:
-    """Work until the runner sends None or is gone. Sends `("progress", done, total)` now and then and `("ended",
-    Failure | None)` once per job."""
+    """Work until the runner sends None or is gone. Sends `("progress", done, total)` now and then, and once per job
+    `("ended", Failure | None)` or `("stopped",)`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal group; the runner decides
-    signal.signal(signal.SIGTERM, _leave)
+    if signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ()):  # else it asks to stop, as USR2 does
+        signal.signal(signal.SIGTERM, _leave)
+    faulthandler.enable()
     threading.Thread(target=_leave_with, args=(runner_pid,), daemon=True).start()
     if execute is None:
         from gesturebench.benchmarks.steps import execute
@@ -33,22 +35,32 @@ def serve(connection: Connection, runner_pid: int, execute: Execute | None) -> N
 
         limit_threads()
     while (job := _next_job(connection)) is not None:
-        connection.send(("ended", attempt(execute, job, _Reporter(connection))))
+        try:
+            connection.send(("ended", attempt(execute, job, _Reporter(connection))))
+        except Stopped:
+            connection.send(("stopped",))
 
 
 def attempt(execute: Execute, job: Job, progress: Progress) -> Failure | None:
-    """Run a job; a failure is a value."""
+    """Run a job, with what it prints in its log; a failure is a value."""
+    try:
+        with speaking_into(job.log):
+            return _executed(execute, job, progress)
+    except Exception as error:  # the log itself cannot be written
+        return failure_of(error, _tail())
+
+
+def _executed(execute: Execute, job: Job, progress: Progress) -> Failure | None:
     try:
         execute(job, progress)
-    except InputError as error:
-        return Failure("input", type(error).__name__, str(error), _tail())
     except Exception as error:
-        return Failure("error", type(error).__name__, str(error).strip() or "(no message)", _tail())
+        print(traceback.format_exc(), file=sys.stderr, end="")
+        return failure_of(error, _tail())
     return None
 
 
 def _tail() -> str:
-    return traceback.format_exc()[-_TAIL:]
+    return traceback.format_exc()[-TAIL:]
 
 
 def _next_job(connection: Connection) -> Job | None:
@@ -59,16 +71,19 @@ def _next_job(connection: Connection) -> Job | None:
 
 
 class _Reporter:
-    """Progress that is sent at most five times a second."""
+    """Progress that is sent at most five times a second; raises `Stopped` when this process was asked to."""
 
     def __init__(self, connection: Connection):
         self.connection, self.last = connection, 0.0
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self.last >= _REPORT_EVERY_S:
+        stop = asked_to_stop()
+        if stop or now - self.last >= _REPORT_EVERY_S:
             self.last = now
             self.connection.send(("progress", done, total))
+        if stop:
+            raise Stopped
 
 
 def _leave(number: int, frame: object) -> NoReturn:

@@ -1,7 +1,7 @@
 """Typed configuration: owned by the thing it builds, defaults in one place, unknown keys refused with near matches."""
 
 import re
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -12,6 +12,10 @@ class Config(BaseModel):
     """Base of all configurations: immutable, no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    principal: ClassVar[str | None] = None
+    """The key that the name of such a section stands for where people write a grid: `retrieval` for
+    `retrieval.strategy`."""
 
     @classmethod
     def parse(cls, values: dict[str, Any], where: str = "config") -> Self:

@@ -39,8 +39,9 @@ def writing(path: Path) -> Iterator[Path]:
             raise
 
 
-def publish(folder: Path, final: Path) -> None:
-    """Rename a finished folder into its final place; one that is already there (another run was faster) is kept."""
+def publish(folder: Path, final: Path) -> bool:
+    """Rename a finished folder into its final place; one that is already there (another run was faster) is kept, and
+    False returned."""
     with explained(final):
         for file in folder.rglob("*"):
             if file.is_file():
@@ -52,6 +53,8 @@ def publish(folder: Path, final: Path) -> None:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
             shutil.rmtree(folder)
+            return False
+        return True
 
 
 @contextlib.contextmanager
@@ -139,8 +142,12 @@ def sha256_json(value: Any) -> str:
     >>> sha256_json({"a": 1, "b": 2}) == sha256_json({"b": 2, "a": 1})
     True
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def canonical_json(value: Any) -> str:
+    """The one text of a JSON-like value: sorted keys, no spaces."""
+    return _CANONICAL.encode(value)
 
 
 def _plain(value: Any) -> Any:
@@ -153,3 +160,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} is not JSON: {value!r}")
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain)

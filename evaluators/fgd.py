@@ -219,6 +219,7 @@ class FGD(Evaluator):
 
 def _train(config: FGDConfig, context: FitContext) -> None:
     from gesturebench.common.checkpoint import save_weights
+    from gesturebench.common.device import device
     from gesturebench.common.seeds import torch_generator
     from gesturebench.common.training import Training, train
     from gesturebench.evaluators.fgd_training import Scale, TrainingWindows, new_autoencoder, reconstruction_losses
@@ -227,17 +228,16 @@ def _train(config: FGDConfig, context: FitContext) -> None:
     scale = Scale.of(windows.draw(SCALE_WINDOWS, torch_generator("fgd", "scale", context.seed)))
     model = new_autoencoder(context.seed, scale)
 
-    def losses_of(generator: "Generator") -> dict[str, "Tensor"]:
-        return reconstruction_losses(model, windows.draw(config.batch, generator), scale, config.velocity)
+    def losses_of(rows: int, generator: "Generator") -> dict[str, "Tensor"]:
+        drawn = windows.draw(rows, generator).to(device())
+        return reconstruction_losses(model, drawn, scale, config.velocity)
 
     training = Training(steps=config.steps, batch=config.batch, lr=config.lr)
-    curve = train(
-        model, losses_of, training, seed_axes=("fgd", context.seed), work=context.work, progress=context.progress
-    )
+    train(model, losses_of, training, seed_axes=("fgd", context.seed), context=context)
     save_weights(model, context.out)
     write_json(
         context.out / RECORD,
-        {"config": FGD.fit_sections(config), "curve": curve, "data": context.store.fingerprint},
+        {"config": FGD.fit_sections(config), "data": context.store.fingerprint},
     )
 
 

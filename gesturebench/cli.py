@@ -1,13 +1,18 @@
 """The verbs of `gesturebench`. Only typer is imported here: everything else waits until a command needs it."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gesturebench.cli_data import data_app
+from gesturebench.cli_figures import figure
 from gesturebench.cli_metrics import metrics_app
+from gesturebench.cli_options import DEFAULT_RUNS, Body, Data, Runs
+from gesturebench.cli_plan import plan
+from gesturebench.cli_results import gc, results_app
+from gesturebench.cli_runs import register as register_runs
+from gesturebench.cli_tables import register as register_tables
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,15 +23,12 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(metrics_app, name="metrics")
-
-GridName = Annotated[str, typer.Argument(metavar="GRID", help="A built-in grid (demo, tiny, beat2) or a YAML file.")]
-GridNames = Annotated[
-    list[str], typer.Argument(metavar="GRID...", help="Built-in grids (demo, tiny, beat2) or YAML files.")
-]
-Data = Annotated[str | None, typer.Option(help="standin:PRESET or a BEAT2 folder, in place of the grid's.")]
-Body = Annotated[str | None, typer.Option(help="SMPL-X .npz or `standin`; default: the one in the data folder.")]
-Runs = Annotated[Path, typer.Option(help="Folder of all results.", envvar="GESTUREBENCH_RUNS")]
-DEFAULT_RUNS = Path("runs")
+app.add_typer(results_app, name="results")
+app.command()(plan)
+register_runs(app)
+register_tables(app)
+app.command()(gc)
+app.command()(figure)
 
 
 def _version(wanted: bool) -> None:
@@ -47,67 +49,6 @@ def _global(
     ] = False,
 ) -> None:
     pass
-
-
-@app.command()
-def run(
-    grid: GridName,
-    data: Data = None,
-    body: Body = None,
-    runs: Runs = DEFAULT_RUNS,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes, one thread each.")] = os.cpu_count() or 1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-) -> None:
-    """Do every step of a grid that is not done yet. Example: gesturebench run demo"""
-    from gesturebench.commands import open_plan, run_plan, show_dry_run
-
-    plan = open_plan(grid, runs, data, body)
-    if dry_run:
-        show_dry_run(plan, runs)
-    else:
-        raise typer.Exit(run_plan(plan, runs, workers, grid))
-
-
-@app.command()
-def status(grid: GridName, data: Data = None, body: Body = None, runs: Runs = DEFAULT_RUNS) -> None:
-    """How far a grid is, and what failed. Example: gesturebench status demo"""
-    from gesturebench.commands import open_plan, show_status
-
-    show_status(open_plan(grid, runs, data, body), runs)
-
-
-@app.command()
-def table(
-    grids: GridNames,
-    data: Data = None,
-    body: Body = None,
-    runs: Runs = DEFAULT_RUNS,
-    format: Annotated[
-        str | None, typer.Option(help="terminal, markdown, csv or latex; default: by the ending of --out.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="File to write instead of the terminal.")] = None,
-    mix_protocols: Annotated[
-        bool, typer.Option("--mix-protocols", help="Mark rows that cannot be compared instead of refusing.")
-    ] = False,
-) -> None:
-    """The numbers of a grid. Example: gesturebench table demo --out demo.tex"""
-    from gesturebench.commands import open_plan, show_table
-
-    show_table([open_plan(grid, runs, data, body) for grid in grids], runs, format, out, mix_protocols)
-
-
-@app.command()
-def report(
-    grid: GridName,
-    data: Data = None,
-    body: Body = None,
-    runs: Runs = DEFAULT_RUNS,
-    out: Annotated[Path | None, typer.Option(help="HTML file; default: RUNS/report/GRID.html.")] = None,
-) -> None:
-    """One self-contained HTML page: the table, and every row's motion of one clip. Example: gesturebench report demo"""
-    from gesturebench.commands import make_report, open_plan
-
-    make_report(open_plan(grid, runs, data, body), runs, grid, out or runs / "report" / f"{Path(grid).stem}.html")
 
 
 @app.command()

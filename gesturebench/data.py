@@ -42,7 +42,7 @@ def write_standin(preset: str, out: Path, seed: int, workers: int) -> None:
 
 def _clear_parts(out: Path) -> None:
     """Remove what killed commands left beside `out`."""
-    from gesturebench.benchmarks.claims import Process
+    from gesturebench.benchmarks.owner import Process
 
     for part in out.parent.glob(f".{glob.escape(out.name)}.*.part"):
         number = part.name.split(".")[-2]
@@ -117,6 +117,7 @@ def _show_findings(findings: "Findings") -> None:
 
 def prepare_data(data: str, body: str | None, runs: Path, workers: int) -> int:
     """Fill the clip store of a folder, the one that grids over it use; returns the exit code."""
+    from gesturebench.benchmarks.remembered import remember
     from gesturebench.benchmarks.runner import Runner
     from gesturebench.benchmarks.source import find_source
     from gesturebench.benchmarks.state import RunStore
@@ -126,6 +127,7 @@ def prepare_data(data: str, body: str | None, runs: Path, workers: int) -> int:
     screen = console(stderr=True)
     with screen.status(f"reading {data}"):  # hashes every file the first time
         steps = find_source(data, body, runs).steps(store_version())
+    remember(f"data prepare {data}", steps, runs)
     outcome = Runner(runs, workers, view_for(screen)).run(steps)
     for failure in outcome.failed.values():
         screen.print(f"error: {failure}", markup=False, soft_wrap=True)

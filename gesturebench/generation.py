@@ -44,6 +44,8 @@ def choose_cell(plan: Plan, method: str, label: str | None, seed: int) -> Cell:
         )
     row = plan.grid.row(label) if label else _competing_row(plan, method)
     cells = plan.cells_of(row.label)
+    if row.label in plan.absent:
+        raise InputError(f"row {row.label!r}: {plan.absent[row.label]}", remedy="choose another --row")
     if row.method != method:
         raise InputError(
             f"row {row.label!r} is of method {row.method!r}",
@@ -59,7 +61,7 @@ def choose_cell(plan: Plan, method: str, label: str | None, seed: int) -> Cell:
 
 
 def _competing_row(plan: Plan, method: str) -> Row:
-    rows = [row for row in plan.grid.rows if row.method == method]
+    rows = [row for row in plan.grid.rows if row.method == method and row.label not in plan.absent]
     if not rows:
         raise InputError(
             f"grid {plan.grid.title!r} has no row of method {method!r}",

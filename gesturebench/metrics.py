@@ -177,10 +177,12 @@ def _ready(
 
 def _run(steps: list["Step"], prepare: "Step", parts: Mapping[str, "Step"], runs: Path) -> dict[str, str]:
     """Do what is missing; a trained part that fails costs its metric, everything else is an error."""
+    from gesturebench.benchmarks.remembered import remember
     from gesturebench.benchmarks.runner import Runner
     from gesturebench.benchmarks.step import unique
     from gesturebench.benchmarks.view import view_for
 
+    remember("metric cards", steps, runs)
     outcome = Runner(runs, 1, view_for(console(stderr=True))).run(unique(steps))
     labels = {step.key: label for label, step in parts.items()}
     for key, failure in outcome.failed.items():

@@ -120,10 +120,12 @@ def _pairs(protocol: Protocol, samples, request: Request):
 
 def prepared(data: str, body: str | None, runs: Path) -> ClipStore:
     """The clip store of a data folder, built now if it is not there."""
+    from gesturebench.benchmarks.remembered import remember
     from gesturebench.benchmarks.runner import Runner
     from gesturebench.benchmarks.view import view_for
 
     steps = find_source(data, body, runs).steps(store_version())
+    remember(f"data {data}", steps, runs)
     outcome = Runner(runs, 1, view_for(console(stderr=True))).run(steps)
     for failure in outcome.failed.values():
         raise InputError(failure.message) if failure.kind == "input" else RuntimeError(str(failure))

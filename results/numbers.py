@@ -1,9 +1,11 @@
 """From what seeds and clips gave to one number with an interval.
 
-Legend: S seeds, C clips, B bootstrap replicates.
+Legend: S seeds, C clips, B bootstrap replicates, E samples.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -39,24 +41,62 @@ class Number:
 @dataclass(frozen=True, eq=False)
 class Sample:
     """What one metric column gave: `totals` (S,) per seed, and per clip `values` (S, C) with `weights` (S, C), None
-    where a clip has none."""
+    where a clip has none; `clips` are the C clips' ids."""
 
     totals: np.ndarray
     values: np.ndarray | None
     weights: np.ndarray | None
     n: int
+    clips: tuple[str, ...] = ()
+
+    @property
+    def has_clips(self) -> bool:
+        """Whether there are several clips to draw from."""
+        return self.values is not None and self.values.shape[1] > 1
 
 
 def summarise(sample: Sample) -> Number:
     """Mean over seeds; the interval from clips where there are several, else from seeds where there are several."""
+    return summarise_all([sample])[0][0]
+
+
+def summarise_all(samples: Sequence[Sample]) -> tuple[list[Number], list[np.ndarray | None]]:
+    """The number of every sample, and the bootstrap means that its interval was read from, see `replicates`."""
+    means = replicates(samples)
+    places = [place for place, means_B in enumerate(means) if means_B is not None]
+    found = dict(zip(places, _limits([means[place] for place in places])))
+    return [_number(sample, found.get(place)) for place, sample in enumerate(samples)], means
+
+
+def _number(sample: Sample, interval: tuple[float, float] | None) -> Number:
     mean, seeds = float(sample.totals.mean()), len(sample.totals)
-    if sample.values is not None and sample.values.shape[1] > 1:
-        low, high = clip_bootstrap(sample.values, sample.weights)
-        return Number(mean, low, high, "clips", seeds, sample.n)
+    if interval is not None:
+        return Number(mean, *interval, "clips", seeds, sample.n)
     if seeds > 1:
         half = student_half_width(sample.totals)
         return Number(mean, mean - half, mean + half, "seeds", seeds, sample.n)
     return Number(mean, np.nan, np.nan, "none", seeds, sample.n)
+
+
+def replicates(samples: Sequence[Sample]) -> list[np.ndarray | None]:
+    """The bootstrap means (B,) of every sample that has clips, None for the others.
+
+    Samples of equal shape are drawn together and with the same draws, so that differences between two rows of a table
+    are paired: replicate b of both has the same clips and seeds. NaN where a replicate drew nothing with a weight.
+    """
+    found: list[np.ndarray | None] = [None] * len(samples)
+    shapes: dict[tuple[int, int], list[int]] = {}
+    for place, sample in enumerate(samples):
+        if sample.has_clips:
+            shapes.setdefault(sample.values.shape, []).append(place)
+    for places in shapes.values():
+        for some in _chunks(places):
+            means_EB = _bootstrap(
+                np.stack([samples[i].values for i in some]), np.stack([samples[i].weights for i in some])
+            )
+            for place, means_B in zip(some, means_EB):
+                found[place] = means_B
+    return found
 
 
 def clip_bootstrap(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
@@ -65,18 +105,52 @@ def clip_bootstrap(values: np.ndarray, weights: np.ndarray) -> tuple[float, floa
     A clip is drawn with all its seeds (they share its speech), hence clips and seeds are crossed (Owen 2007,
     "pigeonhole bootstrap").
     """
-    n_seeds, n_clips = values.shape
+    return _limits([_bootstrap(values[None], weights[None])[0]])[0]
+
+
+def interval_of(means_B: np.ndarray) -> tuple[float, float]:
+    """The percentile interval of bootstrap means, or of their differences."""
+    return _limits([means_B])[0]
+
+
+def _limits(means: Sequence[np.ndarray]) -> list[tuple[float, float]]:
+    """Percentile intervals, to 12 digits: the rest depends on the order in which a machine adds."""
+    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    found = []
+    for some in _chunks(means):
+        means_EB = np.stack(some)
+        whole = not np.isnan(means_EB).any()
+        found += (np.quantile if whole else np.nanquantile)(means_EB, tails, axis=1).T.tolist()
+    return [(float(f"{low:.12g}"), float(f"{high:.12g}")) for low, high in found]
+
+
+@lru_cache(maxsize=16)
+def _draws(n_seeds: int, n_clips: int) -> tuple[np.ndarray, np.ndarray]:
+    """How often every clip (B, C) and every seed (B, S) is drawn. Clips first: rows with other seeds share them."""
     rng = np.random.default_rng(0)
     clips_BC = rng.multinomial(n_clips, np.full(n_clips, 1 / n_clips), REPLICATES)
     seeds_BS = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), REPLICATES)
-    total_BS = clips_BC @ weights.T
-    sums_BS = clips_BC @ (weights * values).T
-    means_BS = np.divide(sums_BS, total_BS, out=np.zeros(total_BS.shape), where=total_BS > 0)
-    counted_BS = seeds_BS * (total_BS > 0)
-    kept = counted_BS.sum(1) > 0
-    means_B = (counted_BS * means_BS).sum(1)[kept] / counted_BS.sum(1)[kept]
-    low, high = np.quantile(means_B, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    return clips_BC.astype(np.float64), seeds_BS.astype(np.float64)
+
+
+def _bootstrap(values_ESC: np.ndarray, weights_ESC: np.ndarray) -> np.ndarray:
+    """(E, B) bootstrap means. The weights of most rows are the same, the frames of the clips: summed up once."""
+    n_samples, n_seeds, n_clips = values_ESC.shape
+    clips_BC, seeds_BS = _draws(n_seeds, n_clips)
+    different, which = np.unique(weights_ESC.reshape(-1, n_clips), axis=0, return_inverse=True)
+    total_FB = (different @ clips_BC.T)[which.ravel()]
+    sums_FB = (weights_ESC * values_ESC).reshape(-1, n_clips) @ clips_BC.T
+    means_FB = np.divide(sums_FB, total_FB, out=np.zeros(total_FB.shape), where=total_FB > 0)
+    counted_ESB = seeds_BS.T * (total_FB > 0).reshape(n_samples, n_seeds, -1)
+    seeds_EB = counted_ESB.sum(1)
+    sums_EB = (counted_ESB * means_FB.reshape(counted_ESB.shape)).sum(1)
+    return np.divide(sums_EB, seeds_EB, out=np.full(seeds_EB.shape, np.nan), where=seeds_EB > 0)
+
+
+def _chunks(items: Sequence, size: int = 64) -> Iterator[Sequence]:
+    """Few samples at a time: their replicates stay in the processor's cache."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def student_half_width(totals: np.ndarray) -> float:

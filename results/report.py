@@ -2,22 +2,22 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from gesturebench.benchmarks.plan import Cell, Plan
-from gesturebench.benchmarks.state import MOTIONS, RunStore
+from gesturebench.benchmarks.state import MOTIONS, RunStore, StepState
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import writing
 from gesturebench.common.motion.export import load_motion
 from gesturebench.common.progress import Progress, silent
-from gesturebench.results.render import entry_text, fixed_texts, heading
+from gesturebench.results.render import html_table, template
+from gesturebench.results.sheet import sheet_of
 from gesturebench.results.strips import Moment, choose_moments, film_strip
 from gesturebench.results.table import build_table
-
-TEMPLATE = Path(__file__).parent / "templates" / "report.html"
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,29 @@ class RowView:
     passports: tuple[tuple[str, str], ...]
 
 
-def write_report(plan: Plan, store: RunStore, out: Path, command: str, progress: Progress = silent) -> None:
+def write_report(
+    plan: Plan,
+    store: RunStore,
+    out: Path,
+    command: str,
+    progress: Progress = silent,
+    figures: Sequence[tuple[str, str]] = (),
+    states: Mapping[str, StepState] | None = None,
+) -> None:
     """Render the page of a grid; rows that are not there yet say so. `command` is what runs the grid, for the error
-    message."""
-    table = build_table([plan], store)
+    message; `figures`, titles with `<svg>` elements, stand below the table; `states` as in `build_table`."""
+    table = build_table([plan], store, states)
     clips = ClipStore.open(store.require(plan.prepare, command))
     clip_id = example_clip(plan, clips)
     truth = clips.truth(clip_id) if clips.has_truth else ()
     motion = clips.motion(clip_id)
     moments = choose_moments(clips.speech(clip_id), truth, motion.duration_s)
     rows = list(_rows(plan, store, clips, clip_id, moments, progress))
-    page = _template().render(
+    links = {row.label: f"#{quote(row.label)}" for row in rows}
+    page = template("report.html").render(
         table=table,
-        heads=[heading(column) for column in table.columns],
-        entry_text=entry_text,
-        fixed_texts=fixed_texts,
+        element=html_table(sheet_of(table), links),
+        figures=figures,
         clip_id=clip_id,
         duration_s=motion.duration_s,
         moments=moments,
@@ -93,9 +101,3 @@ def _passports(cells: tuple[Cell, ...], store: RunStore) -> Iterator[tuple[str, 
         for step in (cell.generate, *cell.evaluate.values()):
             if store.is_done(step):
                 yield f"{step.kind} {step.label}", json.dumps(store.record(step), indent=1, sort_keys=True)
-
-
-def _template():
-    from jinja2 import Environment
-
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(TEMPLATE.read_text("utf-8"))

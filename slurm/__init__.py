@@ -1,1 +1,2 @@
-"""Plans on a SLURM cluster. Nothing is here yet: plans run on one machine, through `gesturebench.benchmarks.runner`."""
+"""Plans on a Slurm cluster: the steps of a plan as job arrays, and what Slurm says of them. The work itself is done by
+`gesturebench.benchmarks.runner`, as on one machine."""

@@ -13,6 +13,7 @@ from gesturebench.common.codecs.config import CodecConfig, PartVAEConfig
 from gesturebench.common.codecs.part_vae import PartVAE
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.corpus.windows import RandomWindows, Window
+from gesturebench.common.device import device
 from gesturebench.common.files import write_json, write_npz
 from gesturebench.common.fitting import FitContext
 from gesturebench.common.motion.parts import PART_FEATURES, foot_contact, part_features
@@ -34,8 +35,8 @@ def part_config(config: CodecConfig, part: str) -> PartVAEConfig:
 
 
 def fit_part_vae(config: Mapping[str, Any], context: FitContext) -> None:
-    """Train the VAE of `config["part"]` with the codec settings `config["codec"]`; writes weights, `curve.json`,
-    `quality.json`.
+    """Train the VAE of `config["part"]` with the codec settings `config["codec"]`; writes weights, latent statistics
+    and `quality.json`.
     """
     codec, part = CodecConfig.parse(dict(config["codec"]), "codec"), config["part"]
     windows = PartWindows(context.store, "train", codec)
@@ -46,23 +47,15 @@ def fit_part_vae(config: Mapping[str, Any], context: FitContext) -> None:
         vae = PartVAE(part_config(codec, part), PART_FEATURES[part])
     vae.start_at(sample)
 
-    def losses_of(generator: torch.Generator) -> Losses:
-        x = windows.batch(part, codec.training.batch, generator)
+    def losses_of(rows: int, generator: torch.Generator) -> Losses:
+        x = windows.batch(part, rows, generator).to(device())
         mean, log_variance = vae.posterior(x)
         z = latent(mean, log_variance, codec, generator)
         return vae_losses(x, vae.decode(z), mean, log_variance, scale, codec)
 
-    curve = train(
-        vae,
-        losses_of,
-        codec.training,
-        seed_axes=("part_vae", part, context.seed),
-        work=context.work,
-        progress=context.progress,
-    )
+    curve = train(vae, losses_of, codec.training, seed_axes=("part_vae", part, context.seed), context=context)
     save_weights(vae, context.out)
     write_npz(context.out / LATENTS, **latent_statistics(vae.eval(), sample))
-    write_json(context.out / "curve.json", curve)
     write_json(
         context.out / "quality.json",
         {"feature_variance": scale[0], "explained_at_end": 1 - curve[-1]["reconstruction"]},
@@ -80,7 +73,7 @@ def latent(mean: Tensor, log_variance: Tensor, config: CodecConfig, generator: t
     """The posterior's mean, or a sample mean + exp(log_variance / 2) eps, as configured."""
     if config.posterior == "mean":
         return mean
-    return mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=generator)
+    return mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=generator).to(mean.device)
 
 
 def vae_losses(
@@ -139,7 +132,8 @@ def feature_scale(x_BTF: Tensor) -> tuple[float, float, float]:
 
 
 class PartCodecs:
-    """The four trained VAEs: part features <-> latents."""
+    """The four trained VAEs: part features <-> latents. They live on `device()`; what goes in and comes out is on the
+    CPU."""
 
     def __init__(self, config: CodecConfig, folders: Mapping[str, Path]):
         """`folders` holds the artifact of each part by the part's name."""
@@ -149,13 +143,14 @@ class PartCodecs:
         for part, features in PART_FEATURES.items():
             self._vaes[part] = PartVAE(part_config(config, part), features).requires_grad_(False)
             load_weights(self._vaes[part], folders[part])
+            self._vaes[part].to(device())
             with np.load(folders[part] / LATENTS) as stored:
                 self._statistics[part] = torch.from_numpy(stored["mean"]), torch.from_numpy(stored["scale"])
 
     @torch.no_grad()
     def posterior(self, part: str, x_BTF: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance (B, K, D) of a part's latents, standardised where the codec says so."""
-        mean, log_variance = self._vaes[part].posterior(x_BTF)
+        mean, log_variance = (y.cpu() for y in self._vaes[part].posterior(x_BTF.to(device())))
         if not self.config.standardise:
             return mean, log_variance
         centre, scale = self._statistics[part]
@@ -168,7 +163,7 @@ class PartCodecs:
     @torch.no_grad()
     def decode(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """(B, K, D) per part -> (B, K * chunk, F) per part."""
-        return {part: vae.decode(self._raw(part, latents[part])) for part, vae in self._vaes.items()}
+        return {part: vae.decode(self._raw(part, latents[part]).to(device())).cpu() for part, vae in self._vaes.items()}
 
     def _raw(self, part: str, z: Tensor) -> Tensor:
         centre, scale = self._statistics[part]

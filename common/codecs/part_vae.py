@@ -52,15 +52,15 @@ class PartVAE(nn.Module):
         """(B, K, D) -> (B, K * chunk, F): zero queries with positions look at the latents of the window."""
         frames = z_BKD.shape[1] * self.config.chunk
         queries = self.query_pos_decoder(z_BKD.new_zeros(len(z_BKD), frames, z_BKD.shape[2]))
-        hidden = self._hidden(z_BKD.shape[1])
+        hidden = self._hidden(z_BKD.shape[1], z_BKD.device)
         return self.final_layer(self.decoder(queries, self.mem_pos_decoder(z_BKD), hidden))
 
-    def _hidden(self, slots: int) -> Tensor | None:
+    def _hidden(self, slots: int, device: torch.device) -> Tensor | None:
         """(T, K) True where a frame may not look at a latent."""
         if self.config.memory_span is None:
             return None
-        own_slot = torch.arange(slots * self.config.chunk) // self.config.chunk
-        return (own_slot[:, None] - torch.arange(slots)).abs() > self.config.memory_span
+        own_slot = torch.arange(slots * self.config.chunk, device=device) // self.config.chunk
+        return (own_slot[:, None] - torch.arange(slots, device=device)).abs() > self.config.memory_span
 
     @torch.no_grad()
     def start_at(self, x_BTF: Tensor) -> None:

@@ -1,9 +1,11 @@
 """The identity of a data folder: what its files hold, not where they lie or when they were copied."""
 
+import contextlib
 from pathlib import Path
 
 from gesturebench.common.corpus.beat2 import MANIFEST, Beat2Folder, body_model_path
 from gesturebench.common.corpus.splits import SPLIT_TABLE
+from gesturebench.common.errors import InputError
 from gesturebench.common.files import read_json, sha256_file, sha256_json, write_json
 
 MEAN_SPEED = "weights/mean_vel_smplxflame_30.npy"
@@ -28,7 +30,8 @@ def fingerprint(root: Path, *, body: Path | None = None, cache: Path | None = No
     keys = {name: _key(path) for name, path in named.items()}
     hashes = {keys[name]: known.get(keys[name]) or sha256_file(path) for name, path in named.items()}
     if cache and not hashes.items() <= known.items():
-        write_json(cache, known | hashes)
+        with contextlib.suppress(InputError):  # on a store that is only read, files are hashed again every time
+            write_json(cache, known | hashes)
     return sha256_json(sorted((name, hashes[key]) for name, key in keys.items()))
 
 

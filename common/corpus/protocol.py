@@ -12,6 +12,10 @@ from gesturebench.common.errors import InputError, unknown_name
 from gesturebench.common.files import sha256_json
 
 
+ON_STANDIN = "-on-standin"
+"""Ends the name of a protocol of BEAT2 as the stand-in corpus can be scored under it."""
+
+
 class Protocol(Config):
     """How generated motion is scored.
 
@@ -65,6 +69,35 @@ class Protocol(Config):
         if metric not in self.evaluators:
             raise unknown_name(f"metric of protocol {self.name!r}", metric, self.evaluators)
         return self.evaluators[metric]
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it asks for clips, speakers or weights that BEAT2 alone has."""
+        published = any(settings.get("encoder") == "published" for settings in self.evaluators.values())
+        return published or (self.ids, self.speakers, self.encoder) != (None, None, None)
+
+    def on_standin(self) -> "Protocol":
+        """What is left of it on the stand-in corpus: every cut and setting, for the clips of its whole split, with
+        encoders trained on the corpus where published ones are asked for. Another protocol, with another name and
+        hash."""
+        if not self.is_bound:
+            return self
+        evaluators = {
+            metric: settings | ({"encoder": "trained"} if settings.get("encoder") == "published" else {})
+            for metric, settings in self.evaluators.items()
+        }
+        return self.model_copy(
+            update={
+                "name": self.name + ON_STANDIN,
+                "description": f"The settings of {self.name} on the stand-in corpus: all clips of its {self.split} "
+                "split, trained encoders in place of published ones. Not comparable with any published number.",
+                "reproduces": (),
+                "speakers": None,
+                "ids": None,
+                "encoder": None,
+                "evaluators": evaluators,
+            }
+        )
 
     def clips(self, store, *, partial: bool = False) -> tuple[str, ...]:
         """Sorted ids of the clips in a `ClipStore` that are scored; unless `partial`, all that must be there are."""
@@ -144,6 +177,9 @@ def _listed(names: list[str], what: str, shown: int = 5) -> str:
 def get_protocol(name: str) -> Protocol:
     from gesturebench.common.corpus.protocols import PROTOCOLS
 
+    bound = PROTOCOLS.get(name.removesuffix(ON_STANDIN))
+    if name.endswith(ON_STANDIN) and bound is not None and bound.is_bound:
+        return bound.on_standin()
     if name not in PROTOCOLS:
         raise unknown_name("protocol", name, PROTOCOLS)
     return PROTOCOLS[name]

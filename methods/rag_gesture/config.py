@@ -65,6 +65,8 @@ class RetrievalConfig(Config):
     speaker, so true timing without content (control).
     """
 
+    principal = "strategy"
+
     strategy: Literal["none", "discourse", "random", "positions"] = "none"
     window_stride: int = 75
     """Frames between the starts of database windows."""
@@ -85,6 +87,8 @@ class GuidanceConfig(Config):
     """Insertion guidance: `none` leaves the sampler alone after latent initialisation, `paper` contracts retrieved
     slots towards the inverted latents.
     """
+
+    principal = "mode"
 
     mode: Literal["none", "paper"] = "none"
     schedule: Schedule = "decreasing_till_25"

@@ -33,6 +33,9 @@ class Conditions:
     def repeat(self, times: int) -> "Conditions":
         return Conditions(*(t.repeat_interleave(times, 0) for t in (self.text, self.audio, self.speaker)))
 
+    def to(self, device: torch.device) -> "Conditions":
+        return Conditions(self.text.to(device), self.audio.to(device), self.speaker.to(device))
+
     def rows(self, index: Tensor | list[int] | slice) -> "Conditions":
         return Conditions(self.text[index], self.audio[index], self.speaker[index])
 

@@ -9,8 +9,8 @@ from torch import Tensor
 from gesturebench.common.checkpoint import save_weights
 from gesturebench.common.codecs.latent_windows import LatentWindows
 from gesturebench.common.codecs.part_codec import PartCodecs
+from gesturebench.common.device import device
 from gesturebench.common.diffusion.schedule import add_noise, scaled_linear_betas
-from gesturebench.common.files import write_json
 from gesturebench.common.fitting import FitContext
 from gesturebench.common.motion.skeleton import PART_NAMES
 from gesturebench.common.training import Losses, train
@@ -43,16 +43,15 @@ def fit_denoiser(values: Mapping[str, Any], context: FitContext) -> None:
         denoiser, layout = build_denoiser(config)
     alpha_bar = torch.from_numpy((1 - scaled_linear_betas(TRAINING_STEPS)).cumprod())
 
-    def losses_of(generator: torch.Generator) -> Losses:
-        drawn = windows.draw(config.training.batch, generator)
-        told = conditions.stored(context.store, drawn, config.conditions)
-        x0 = layout.join(windows.latents(drawn, generator))
+    def losses_of(rows: int, generator: torch.Generator) -> Losses:
+        drawn = windows.draw(rows, generator)
+        told = conditions.stored(context.store, drawn, config.conditions).to(device())
+        x0 = layout.join(windows.latents(drawn, generator)).to(device())
         return denoising_losses(denoiser, layout, x0, told, alpha_bar, config.denoiser.drop, generator)
 
     axes = ("denoiser", context.seed)
-    curve = train(denoiser, losses_of, config.training, seed_axes=axes, work=context.work, progress=context.progress)
+    train(denoiser, losses_of, config.training, seed_axes=axes, context=context)
     save_weights(denoiser, context.out)
-    write_json(context.out / "curve.json", curve)
 
 
 def denoising_losses(
@@ -67,10 +66,11 @@ def denoising_losses(
     """Mean squared error of the predicted x0 over latents (separators do not count), in total and per part."""
     rows = len(x0)
     t = torch.randint(len(alpha_bar), (rows,), generator=generator)
-    noise = torch.randn(x0.shape, generator=generator)
-    keep = torch.rand(rows, generator=generator) >= drop
-    x_t = add_noise(x0, noise, alpha_bar[t][:, None, None])
+    noise = torch.randn(x0.shape, generator=generator).to(x0.device)
+    keep = (torch.rand(rows, generator=generator) >= drop).to(x0.device)
+    x_t = add_noise(x0, noise, alpha_bar[t][:, None, None].to(x0.device))
+    t = t.to(x0.device)
     error = (denoiser(x_t, denoiser.styles(t), denoiser.answers(told, keep)) - x0).square().mean(-1)
-    mask = layout.mask()
+    mask = layout.mask().to(x0.device)
     parts = {part: error[:, layout.part(part)].mean() for part in PART_NAMES}
     return {"loss": (error * mask).sum() / (mask.sum() * rows), **parts}

@@ -12,6 +12,7 @@ from gesturebench.common.codecs.part_codec import PartCodecs, PartWindows
 from gesturebench.common.corpus.clip import Motion, Speech
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.corpus.windows import Window
+from gesturebench.common.device import device
 from gesturebench.common.motion.parts import motion_from_six, six_from_parts
 from gesturebench.common.motion.resample import upsample
 from gesturebench.common.motion.seams import Frames, blended, window_starts
@@ -37,7 +38,7 @@ class Generator:
         self._codecs = PartCodecs(codec, {part: artifacts[f"vae_{part}"] for part in PART_NAMES})
         denoiser, self._layout = build_denoiser(config)
         load_weights(denoiser.requires_grad_(False), artifacts["denoiser"])
-        self._sampler = LatentSampler(denoiser, config.sampling)
+        self._sampler = LatentSampler(denoiser.to(device()), config.sampling)
         self._grid = Grid(codec.frames, codec.fps, codec.vae.chunk)
         self._step = STORE_FPS // codec.fps
         self._carried = config.overlap // codec.vae.chunk

@@ -23,19 +23,21 @@ noise.
 
 
 class LatentSampler:
-    """A denoiser with its schedule; everything that depends on the timestep alone is tabulated once."""
+    """A denoiser with its schedule; everything that depends on the timestep alone is tabulated once. Steps are taken
+    where the denoiser lives; what goes in and comes out is on the CPU."""
 
     def __init__(self, denoiser: Denoiser, config: SamplingConfig):
         self.schedule = Schedule.respaced(list(config.sections))
         self._denoiser, self._config = denoiser, config
+        self._device = next(denoiser.parameters()).device
         with torch.no_grad():
-            self._styles = [denoiser.styles(torch.tensor([t])) for t in self.schedule.timesteps]
+            self._styles = [denoiser.styles(torch.tensor([t], device=self._device)) for t in self.schedule.timesteps]
 
     def predictor(self, told: Conditions) -> Predict:
         """Guided x0: w conditional + (1 - w) unconditional prediction; what depends on the conditions alone is formed
         once.
         """
-        answers = self._denoiser.answers(told)
+        answers = self._denoiser.answers(told.to(self._device))
         late = self._config.late_weights
 
         def predict(x: Tensor, index: int) -> Tensor:
@@ -50,7 +52,8 @@ class LatentSampler:
     @torch.no_grad()
     def invert(self, latents_BTL: Tensor, told: Conditions) -> Levels:
         """DDIM inversion of clean latents under their own conditions."""
-        return torch.cat([latents_BTL[None], ddim.invert(self.predictor(told), latents_BTL, self.schedule)])
+        inverted = ddim.invert(self.predictor(told), latents_BTL.to(self._device), self.schedule)
+        return torch.cat([latents_BTL[None], inverted.cpu()])
 
     @torch.no_grad()
     def sample(self, noise_BTL: Tensor, told: Conditions, changes: Sequence[Predict] = ()) -> Tensor:
@@ -61,7 +64,8 @@ class LatentSampler:
                 x = change(x, index)
             return x
 
-        return ddim.sample(self.predictor(told), noise_BTL, self.schedule, before_step=before_step)
+        noise = noise_BTL.to(self._device)
+        return ddim.sample(self.predictor(told), noise, self.schedule, before_step=before_step).cpu()
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +85,12 @@ class Insertion:
         """Insertion guidance as a change before each step."""
         counts = iterations(config.schedule, len(self.levels) - 1)
         above = int(config.target_level == "released")
-        return lambda x, index: insert(x, self.levels[index + above], self.mask, counts[index], config.lr)
+
+        def change(x: Tensor, index: int) -> Tensor:
+            target, mask = self.levels[index + above].to(x.device), self.mask.to(x.device)
+            return insert(x, target, mask, counts[index], config.lr)
+
+        return change
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,4 +107,4 @@ class Carry:
 
     def __call__(self, x: Tensor, index: int) -> Tensor:
         noised = add_noise(self.latents, self.noise[index], float(self.schedule.alpha_bar[index]))
-        return torch.where(self.mask, noised, x)
+        return torch.where(self.mask.to(x.device), noised.to(x.device), x)

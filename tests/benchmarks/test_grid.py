@@ -1,11 +1,13 @@
 """Grids: what is refused, and how the refusal reads."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
-from gesturebench.benchmarks.grid import grid_names, load_grid
+from gesturebench.benchmarks.grid import Grid, grid_names, load_grid, seeds_from
 from gesturebench.benchmarks.plan import make_plan
-from gesturebench.benchmarks.source import StandinSource, find_source
+from gesturebench.benchmarks.source import FolderSource, StandinSource, find_source
 from gesturebench.common.errors import InputError
 
 GOOD = {
@@ -25,8 +27,25 @@ def write(tmp_path, **changes):
 
 @pytest.mark.parametrize("name", grid_names())
 def test_every_shipped_grid_can_be_planned(name):
-    plan = make_plan(load_grid(name), StandinSource("tiny"))
-    assert plan.steps
+    """On the stand-in and on BEAT2 alike: what is not built is absent, all else has its cells."""
+    grid = load_grid(name)
+    for source in (StandinSource("tiny"), FolderSource(Path("BEAT2"), "hash")):
+        if grid.protocol == "standin" and not source.is_standin:
+            continue
+        plan = make_plan(grid, source)
+        assert plan.steps
+        assert all(bool(plan.cells_of(row.label)) != (row.label in plan.absent) for row in grid.rows)
+        assert plan.protocol.is_bound == (grid.protocol not in ("standin", "beat2") and not source.is_standin)
+
+
+@pytest.mark.parametrize("name", sorted(set(grid_names()) - {"demo", "tiny", "beat2"}))
+def test_a_grid_of_a_paper_says_which_and_how_it_is_run(name):
+    grid = load_grid(name)
+    assert grid.paper
+    assert grid.mirrors
+    assert grid.preset == "paper"
+    assert grid.resources.fit.gpus == 1
+    assert any(row.method == "ground_truth" for row in grid.rows)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +65,25 @@ def test_every_shipped_grid_can_be_planned(name):
         ({"rows": [{"label": " ", "method": "x"}]}, "row 1 has no label"),
         ({"metrics": []}, "metrics is .*expected one or more"),
         ({"metrics": ["bc", "bc"]}, "metrics is .*expected one or more different"),
+        ({"seeds": "4..0"}, "grid.yaml.seeds = '4..0'; expected whole numbers such as"),
+        ({"seeds": True}, "grid.yaml.seeds"),
+        ({"axes": {"a": [1]}}, "grid.yaml.axes = .*expected a list of mappings"),
+        ({"axes": [3]}, "grid.yaml.axes = .*expected a list of mappings"),
+        ({"axes": [{"x": []}]}, "row 'a' axis 1 'x' has no values"),
+        ({"resources": {"fitt": {}}}, "unknown key of grid.yaml.resources 'fitt'.*did you mean 'fit'"),
+        ({"resources": {"fit": {"gpu": 1}}}, "unknown key of grid.yaml.resources.fit 'gpu'.*did you mean 'gpus'"),
+        (
+            {"resources": {"fit": {"gpus": -1}}},
+            "resources.fit.gpus = -1; expected greater than or equal to 0",
+        ),
+        ({"resources": {"fit": {"nodes": 0}}}, "resources.fit.nodes = 0"),
+        ({"resources": {"fit": {"mem_gb": -2}}}, "resources.fit.mem_gb = -2; expected greater than 0"),
+        ({"resources": {"fit": {"time_min": 0}}}, "resources.fit.time_min = 0; expected greater than 0"),
+        (
+            {"base": {"ground_turth": {}}},
+            "method in grid.yaml.base 'ground_turth'.*did you mean 'ground_truth'",
+        ),
+        ({"base": 3}, "grid.yaml.base = 3"),
     ],
 )
 def test_faults_of_the_file(tmp_path, changes, message):
@@ -56,6 +94,28 @@ def test_faults_of_the_file(tmp_path, changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"rows": [{"label": "a", "method": "exgse"}]}, "unknown method 'exgse'.*did you mean 'exges'"),
+        ({"metrics": ["r_precison"]}, "unknown metric 'r_precison'.*did you mean 'r_precision'"),
+        (
+            {"rows": [{"label": "a", "method": "rag_gesture", "config": {"retrieval": "discours"}}]},
+            "'discours'.*did you mean 'discourse'",
+        ),
+        (
+            {
+                "rows": [
+                    {"label": "a", "method": "rag_gesture", "config": {"retrieval": {"strategy": "llm", "keeep": 1}}}
+                ]
+            },
+            "'keeep'.*did you mean 'keep'",
+        ),
+        (
+            {"rows": [{"label": "a", "method": "rag_gesture"}], "base": {"all": {"trainig.steps": 1}}},
+            "base.all 'trainig.steps'.*did you mean 'training.steps'",
+        ),
+        (
+            {"rows": [{"label": "a", "method": "rag_gesture"}], "base": {"rag_gesture": {"trainig.steps": 1}}},
+            "config of row 'a' 'trainig'.*did you mean 'training'",
+        ),
         (
             {"rows": [{"label": "a", "method": "rag_gestrue"}]},
             "unknown method 'rag_gestrue'.*did you mean 'rag_gesture'",
@@ -91,10 +151,6 @@ def test_not_a_grid(tmp_path):
 
 
 def test_metrics_of_truth_need_a_corpus_that_has_it():
-    from pathlib import Path
-
-    from gesturebench.benchmarks.source import FolderSource
-
     with pytest.raises(InputError, match="reads the stand-in's truth"):
         make_plan(load_grid("tiny"), FolderSource(Path("x"), "hash"))
 
@@ -117,3 +173,27 @@ def test_a_folder_that_the_generator_wrote_is_a_standin(tmp_path):
     assert not find_source(str(tmp_path), None, tmp_path).is_standin
     (tmp_path / "manifest.json").write_text('{"generator_version": 1}')
     assert find_source(str(tmp_path), None, tmp_path).is_standin
+
+
+def test_seeds_as_people_write_them(tmp_path):
+    written = (("0..4", (0, 1, 2, 3, 4)), ("3", (3,)), ("1,5", (1, 5)), (2, (2,)), ([4, 1], (4, 1)))
+    for told, seeds in written:
+        assert load_grid(write(tmp_path, seeds=told)).seeds == seeds
+        assert tuple(seeds_from(told)) == seeds
+
+
+def test_a_file_is_expanded_when_it_is_loaded(tmp_path):
+    path = write(
+        tmp_path,
+        rows=[{"label": "{retrieval} and {guidance}", "method": "rag_gesture"}],
+        axes=[{"retrieval": ["none", "discourse"]}, {"guidance": ["none", "paper"]}],
+        exclude=[{"retrieval": "none", "guidance": "paper"}],
+    )
+    labels = ["none and none", "discourse and none", "discourse and paper"]
+    assert [row.label for row in load_grid(path).rows] == labels
+
+
+def test_resources_are_told_of_the_kinds_that_ask_for_some():
+    grid = Grid.parse({**GOOD, "resources": {"fit": {"gpus": 0}}})
+    assert grid.resources.of("fit").gpus == 0
+    assert grid.resources.of("evaluate") is None

@@ -1,5 +1,6 @@
 """Keys change with what can change a result, and with nothing else."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from gesturebench.benchmarks.grid import Grid, Row
 from gesturebench.benchmarks.plan import make_plan
 from gesturebench.benchmarks.source import FolderSource, StandinSource
-from gesturebench.benchmarks.step import unique
+from gesturebench.benchmarks.step import steps_from_json, steps_to_json, unique
 from gesturebench.common.corpus.protocols import PROTOCOLS
 from gesturebench.common.errors import InputError
 from gesturebench.evaluators.registry import get_evaluator
@@ -108,13 +109,13 @@ def test_protocols_that_cut_alike_share_the_motion_and_others_the_score():
 
 def test_what_a_protocol_demands_of_the_data_is_no_part_of_the_score():
     """A result that could be had is the same whether or not the clips had to be there."""
-    from gesturebench.benchmarks.plan import _Scorer
+    from gesturebench.benchmarks.plan import scorer
     from gesturebench.evaluators.l1div import L1Div
 
     pinned = PROTOCOLS["emage-spk2"]
     generate = plan(TRUTH).cells[0].generate
     steps = [
-        _Scorer(L1Div, L1Div.Config(), protocol, None).step("label", generate)
+        scorer(L1Div, L1Div.Config(), protocol).step("label", generate)
         for protocol in (pinned, pinned.model_copy(update={"ids": None, "name": "free"}))
     ]
     assert steps[0].key == steps[1].key
@@ -150,6 +151,83 @@ def test_query_information_is_recorded():
 def test_unique_keeps_the_first_place():
     steps = plan(RAG).steps
     assert unique([*steps, *steps[::-1]]) == steps
+
+
+def test_what_is_not_built_is_absent_with_its_reason():
+    rows = (
+        TRUTH,
+        Row(label="ours soon", method="exges", config={"anything": 1}),
+        Row(label="half", method="rag_gesture", awaits="rag_gesture without wheels"),
+        Row(label="llm", method="rag_gesture", config={"retrieval": "llm"}),
+    )
+    made = plan(*rows)
+    assert made.absent == {
+        "ours soon": "method 'exges' is not built yet",
+        "half": "rag_gesture without wheels",
+        "llm": "retrieval.strategy 'llm' of rag_gesture is not built yet",
+    }
+    assert {s.key for s in made.steps} == {s.key for s in plan(TRUTH).steps}
+    assert made.cells_of("llm") == ()
+    assert plan(*rows[1:]).steps == ()
+
+
+def test_a_metric_that_has_no_encoder_is_absent_with_its_reason():
+    made = plan(TRUTH, metrics=("bc", "r_precision"))
+    assert made.metrics == ("bc",)
+    assert list(made.absent_metrics) == ["r_precision"]
+    assert {s.key for s in made.steps} == {s.key for s in plan(TRUTH, metrics=("bc",)).steps}
+
+
+def test_a_protocol_of_beat2_is_adapted_to_the_standin_and_to_nothing_else():
+    here = plan(TRUTH, protocol="emage-spk2", metrics=("l1div",))
+    there = plan(TRUTH, protocol="emage-spk2", metrics=("l1div",), source=FolderSource(Path("x"), "a"))
+    assert (here.protocol.name, there.protocol.name) == ("emage-spk2-on-standin", "emage-spk2")
+    assert here.cells[0].evaluate["l1div"].place["protocol"]["name"] == "emage-spk2-on-standin"
+    assert plan(TRUTH, protocol="beat2", metrics=("l1div",)).protocol.name == "beat2"
+
+
+def test_short_ways_of_writing_come_to_the_same_steps():
+    long = plan(Row(label="a", method="rag_gesture", config={"retrieval": {"strategy": "random"}}))
+    for config in ({"retrieval": "random"}, {"retrieval.strategy": "random"}):
+        assert [s.key for s in plan(Row(label="a", method="rag_gesture", config=config)).steps] == [
+            s.key for s in long.steps
+        ]
+
+
+def test_a_base_changes_every_row_that_has_the_key():
+    rows = (TRUTH, NONE, Row(label="r", method="reconstruction"))
+    based = plan(*rows, base={"all": {"codec.training.steps": 7}, "rag_gesture": {"training": {"steps": 9}}})
+    by_hand = plan(
+        TRUTH,
+        NONE.model_copy(update={"config": {**NONE.config, "codec.training.steps": 7, "training.steps": 9}}),
+        rows[2].model_copy(update={"config": {"codec.training.steps": 7}}),
+    )
+    assert {s.key for s in based.steps} == {s.key for s in by_hand.steps}
+    assert {s.key for s in based.steps} != {s.key for s in plan(*rows).steps}
+
+
+def test_a_row_wins_over_its_base():
+    row = Row(label="a", method="rag_gesture", config={"retrieval": "discourse"})
+    assert fits(plan(row, base={"rag_gesture": {"retrieval": "none"}})) == fits(plan(row))
+    assert plan(row, base={"rag_gesture": {"retrieval": "none"}}).cells[0].query == "annotation"
+
+
+def test_steps_carry_the_resources_of_their_kind():
+    asked = {"fit": {"gpus": 2}, "corpus": {"cpus": 3}}
+    made = plan(RAG, resources=asked)
+    assert {s.key for s in made.steps} == {s.key for s in plan(RAG).steps}
+    for step in made.steps:
+        found = step.resources and step.resources.model_dump(exclude_none=True)
+        assert found == asked.get(step.kind)
+
+
+def test_a_plan_travels_as_json():
+    made = plan(TRUTH, RAG, seeds=(0, 1), resources={"fit": {"gpus": 1}})
+    sent = json.loads(json.dumps(steps_to_json(made.steps)))
+    back = steps_from_json(sent)
+    assert [s.key for s in back] == [s.key for s in made.steps]
+    assert [s.resources for s in back] == [s.resources for s in made.steps]
+    assert len(json.dumps(sent)) < 60_000
 
 
 def test_planning_is_light():

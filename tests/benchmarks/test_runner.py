@@ -1,8 +1,5 @@
 """The runner on toy steps in real processes: order, failure, death, resumption, nothing half-made."""
 
-import json
-import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -12,8 +9,12 @@ from pathlib import Path
 import pytest
 import toys
 
+from gesturebench.benchmarks import runner as runner_module
+from gesturebench.benchmarks.attempts import Attempts
 from gesturebench.benchmarks.claims import Claims
 from gesturebench.benchmarks.failure import Failure
+from gesturebench.benchmarks.outcome import Outcome
+from gesturebench.benchmarks.policy import Policy
 from gesturebench.benchmarks.runner import Runner, check_writable, missing_steps
 from gesturebench.benchmarks.state import RunStore
 from gesturebench.benchmarks.step import unique, urgency
@@ -23,6 +24,11 @@ from gesturebench.common.files import read_json
 
 def run(steps, runs: Path, view, workers: int = 2):
     return Runner(runs, workers, view, toys.execute).run(unique(s for step in steps for s in step.with_inputs()))
+
+
+def outcomes(step, runs: Path) -> list[str | None]:
+    """How the attempts at a step ended, in order of time."""
+    return [attempt.outcome for attempt in Attempts(runs).of(step.key)]
 
 
 def value(step, runs: Path) -> int:
@@ -69,7 +75,74 @@ def test_a_killed_worker_fails_its_step_alone_and_leaves_nothing_that_looks_whol
     assert RunStore(tmp_path).status(dead) == "failed"
 
 
-def test_a_failed_step_is_tried_again(tmp_path, view):
+def test_a_process_that_dies_is_given_a_second_try(tmp_path, view):
+    flaky, after = toys.step("flaky", does="die once"), toys.step("after", toys.step("flaky", does="die once"))
+    outcome = run([after], tmp_path, view)
+    assert outcome.made == [flaky.key, after.key]
+    assert outcomes(flaky, tmp_path) == ["crash", "done"]
+    assert RunStore(tmp_path).failure(flaky) is None
+
+
+def test_a_second_death_is_final_and_says_what_was_printed_last(tmp_path, view):
+    dead = toys.step("dead", does="die")
+    outcome = run([dead], tmp_path, view)
+    assert outcomes(dead, tmp_path) == ["crash", "crash"]
+    assert [attempt.final for attempt in Attempts(tmp_path).of(dead.key)] == [False, True]
+    assert "about to die" in outcome.failed[dead.key].traceback
+    report = read_json(RunStore(tmp_path).failure_file(dead.key))
+    assert [attempt["outcome"] for attempt in report["attempts"]] == ["crash", "crash"]
+    run([dead], tmp_path, view)
+    assert outcomes(dead, tmp_path) == ["crash"] * 4  # by hand it has all its tries again
+
+
+def test_an_error_is_not_tried_again(tmp_path, view):
+    bad = toys.step("bad", does="fail")
+    run([bad], tmp_path, view)
+    assert outcomes(bad, tmp_path) == ["error"]
+
+
+def test_a_lack_of_memory_is_answered_with_half_the_batch_from_the_start(tmp_path, view):
+    hungry = toys.step("hungry", does="hunger")
+    outcome = run([hungry], tmp_path, view)
+    assert outcome.made == [hungry.key]
+    attempts = Attempts(tmp_path).of(hungry.key)
+    assert [(a.outcome, a.batch_divisor) for a in attempts] == [("memory", 1), ("done", 2)]
+    logs = [Attempts(tmp_path).log(attempt).read_text() for attempt in attempts]
+    assert "MemoryError: 8 GiB" in logs[0]
+    assert logs[1] == "[]\n"  # what the whole batch left is not gone on from
+
+
+def test_samples_do_not_depend_on_the_batch_and_go_on(tmp_path, view):
+    hungry = toys.step("hungry", does="hunger", kind="generate")
+    run([hungry], tmp_path, view)
+    last = Attempts(tmp_path).of(hungry.key)[-1]
+    assert Attempts(tmp_path).log(last).read_text() == "['by 1']\n"
+
+
+def test_memory_that_never_suffices_is_said_so(tmp_path, view):
+    hungry = toys.step("hungry", does="hunger", always=True)
+    outcome = run([hungry], tmp_path, view)
+    assert outcome.failed[hungry.key].kind == "memory"
+    assert RunStore(tmp_path).status(hungry) == "out of memory"
+    assert len(outcomes(hungry, tmp_path)) == 2
+
+
+def test_a_death_while_the_kernel_killed_for_memory_is_a_lack_of_memory(tmp_path, view, monkeypatch):
+    counts = iter([7, 8, 8, 9])
+    monkeypatch.setattr(runner_module, "kernel_kills", lambda: next(counts))
+    dead = toys.step("dead", does="die")
+    outcome = run([dead], tmp_path, view)
+    assert outcomes(dead, tmp_path) == ["memory", "memory"]
+    assert "want of memory" in outcome.failed[dead.key].message
+
+
+def test_the_policy_decides(tmp_path, view):
+    dead, policy = toys.step("dead", does="die"), Policy(crash=0)
+    Runner(tmp_path, 1, view, toys.execute, policy=policy).run((dead,))
+    assert outcomes(dead, tmp_path) == ["crash"]
+
+
+def test_a_failed_step_is_tried_again_by_the_next_run(tmp_path, view):
     bad = toys.step("bad", does="fail")
     run([bad], tmp_path, view)
     assert run([bad], tmp_path, view).failed.keys() == {bad.key}
@@ -115,6 +188,7 @@ def test_after_sigkill_of_the_runner_the_next_run_continues(tmp_path, view):
     made = log.read_text().split()
     assert sorted(set(made)) == ["0", "1", "2", "3", "4"]
     assert len(made) <= toys.PARTS + 1  # only the part in the making was made twice
+    assert outcomes(slow, runs) == ["lost", "done"]
 
 
 def test_two_runners_share_the_work(tmp_path, view):
@@ -136,56 +210,6 @@ def test_no_process_outlives_the_runner(tmp_path, view):
     steps = tuple(toys.step(f"s{i}") for i in range(3))
     runner.run(steps)
     assert runner.pool.workers == []
-
-
-def test_dead_claims_are_taken_over_and_unreadable_ones_too(tmp_path):
-    claims = Claims(tmp_path)
-    assert claims.take("k") is None
-    path = claims.path("k")
-    values = json.loads(path.read_text())
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    for process in ("runner", "worker"):
-        values[process] = {"pid": gone.pid, "started": 1}
-    path.write_text(json.dumps(values))
-    assert claims.holder("k") is None
-    assert claims.take("k") is None
-    path.write_text('{"host": ')
-    assert claims.take("k") is None
-
-
-def test_a_claim_of_a_reused_process_number_is_dead(tmp_path):
-    claims = Claims(tmp_path)
-    claims.take("k")
-    path = claims.path("k")
-    values = json.loads(path.read_text())
-    values["runner"]["started"] -= 1
-    values["worker"]["started"] -= 1
-    path.write_text(json.dumps(values))
-    assert claims.holder("k") is None
-
-
-def test_a_claim_of_another_host_is_respected(tmp_path):
-    claims = Claims(tmp_path)
-    claims.take("k")
-    path = claims.path("k")
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"host": "elsewhere"}))
-    values = json.loads(path.read_text())
-    values["runner"]["pid"] = 999_999_999
-    path.write_text(json.dumps(values))
-    assert claims.take("k").host == "elsewhere"
-
-
-def test_a_zombie_is_not_alive():
-    """A killed worker whose parent is gone may stay a zombie for ever in a container without an init."""
-    from gesturebench.benchmarks.claims import Process
-
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    process = Process.of(child.pid)
-    assert process.is_alive()
-    os.kill(child.pid, signal.SIGKILL)
-    _wait_for(lambda: not process.is_alive())
-    child.wait()
 
 
 def test_unwritable_runs_folder_is_refused_before_anything_runs(tmp_path):
@@ -216,3 +240,13 @@ def test_a_terminated_worker_clears_up_and_the_signal_is_named(tmp_path, view):
 
 def test_a_message_of_many_lines_is_shown_as_one():
     assert str(Failure("error", "ValueError", "first\n  second")) == "ValueError: first second"
+
+
+def test_the_last_line_counts_and_says_where_to_look():
+    failure = Failure("error", "ValueError", "no")
+    assert Outcome(failed={"a": failure}, blocked=["b", "c"]).closing_line("demo") == (
+        "error: 1 step failed; 2 steps not run for that: see `gesturebench status demo` and `gesturebench logs demo`"
+    )
+    assert Outcome(interrupted=["a"]).closing_line("demo") == (
+        "stopped: 1 step interrupted, the same command continues"
+    )

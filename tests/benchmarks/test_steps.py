@@ -1,5 +1,6 @@
 """Generation resumes by whole batches, and refuses what it cannot do."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,8 +13,9 @@ from gesturebench.common.config import Config
 from gesturebench.common.corpus.clip import Motion, Speech
 from gesturebench.common.corpus.protocol import Protocol
 from gesturebench.common.errors import InputError
+from gesturebench.common.files import read_json
 from gesturebench.common.motion.export import load_motion
-from gesturebench.common.progress import silent
+from gesturebench.common.progress import Stopped, silent
 from gesturebench.methods.base import Method
 from gesturebench.methods.registry import BUILT_IN
 
@@ -53,6 +55,8 @@ class Counting(Method):
         if len(self.asked) >= self.stops_after:
             raise KeyboardInterrupt
         self.asked += [speech.clip_id for speech in speeches]
+        for number in range(len(speeches)):
+            progress(number + 1, len(speeches))
         zeros = [np.zeros((self.length, n), np.float32) for n in (165, 100, 3)]
         return [Motion(*zeros, np.zeros(300, np.float32), 30.0) for _ in speeches]
 
@@ -88,6 +92,35 @@ def test_a_killed_generation_goes_on_with_the_next_batch(tmp_path, counting, mon
     files = {path.stem for path in (tmp_path / "out" / "motions").iterdir()}
     assert files == set(Store.clips)
     assert load_motion(tmp_path / "out" / "motions" / f"{Store.clips[0]}.npz").n_frames == FRAMES
+
+
+def test_half_a_batch_gives_the_same_motions_and_is_noted(tmp_path, counting):
+    halved = replace(job(tmp_path), batch_divisor=2, attempt="a1")
+    steps.execute(halved, silent)
+    assert counting.asked == list(Store.clips)
+    record = read_json(tmp_path / "out" / "record.json")
+    assert (record["batch_divisor"], record["attempt"]) == (2, "a1")
+
+
+def test_a_stop_within_a_batch_ends_it_and_one_at_its_end_does_not_lose_it(tmp_path, counting):
+    """Generation reports each clip; what was generated is written before anybody may stop it."""
+
+    def stop_at(places: list[int]):
+        def progress(done: int, total: int) -> None:
+            seen.append(done)
+            if len(seen) in places:
+                raise Stopped
+
+        return progress
+
+    seen: list[int] = []
+    with pytest.raises(Stopped):
+        steps.execute(job(tmp_path), stop_at([4]))
+    assert not (tmp_path / "work" / "motions").exists() or not any((tmp_path / "work" / "motions").iterdir())
+    seen.clear()
+    with pytest.raises(Stopped):
+        steps.execute(job(tmp_path), stop_at([1 + steps.BATCH]))
+    assert len(list((tmp_path / "work" / "motions").iterdir())) == steps.BATCH
 
 
 def test_motion_of_another_length_is_a_fault_of_the_method(tmp_path, counting, monkeypatch):

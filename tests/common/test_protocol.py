@@ -129,3 +129,40 @@ def test_a_pinned_encoder():
     assert encoders_of({"fgd": {"encoder": "ab" * 8}, "bc": {}}, pinned) == {"fgd": "ab" * 8}
     with pytest.raises(InputError, match=r"fgd: encoder cdcd; expected abababababababab"):
         encoders_of({"fgd": {"encoder": "cdcd"}}, pinned)
+
+
+BOUND = sorted(name for name, protocol in PROTOCOLS.items() if protocol.is_bound)
+
+
+def test_protocols_that_are_bound_to_beat2():
+    assert set(PROTOCOLS) - set(BOUND) == {"standin", "beat2", "self"}
+
+
+@pytest.mark.parametrize("name", BOUND)
+def test_what_is_left_of_a_protocol_on_the_standin(name):
+    """Cuts and settings, and nothing that asks for clips, speakers or weights of BEAT2."""
+    protocol = get_protocol(name)
+    here = protocol.on_standin()
+    for field in ("split", "fps", "cut", "length", "reference"):
+        assert getattr(here, field) == getattr(protocol, field)
+    assert here.evaluators.keys() == protocol.evaluators.keys()
+    for metric, settings in protocol.evaluators.items():
+        assert here.evaluators[metric].items() - settings.items() <= {("encoder", "trained")}
+    assert here.reproduces == ()
+    assert here.hash != protocol.hash
+    assert here.clips(store("1_ada_0_1_1", "9_hugo_0_1_1")) == ("1_ada_0_1_1", "9_hugo_0_1_1")
+    assert not here.is_bound
+    assert here.on_standin() is here
+
+
+@pytest.mark.parametrize("name", BOUND)
+def test_the_protocol_of_the_standin_has_a_name(name):
+    here = get_protocol(name).on_standin()
+    assert get_protocol(here.name) == here
+    assert Protocol.parse(here.model_dump(mode="json")) == here
+
+
+def test_a_protocol_that_suits_the_standin_stays():
+    assert get_protocol("beat2").on_standin() is get_protocol("beat2")
+    with pytest.raises(InputError, match="unknown protocol 'beat2-on-standin'"):
+        get_protocol("beat2-on-standin")

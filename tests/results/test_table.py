@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import shutil
 
 import pytest
 
@@ -12,7 +13,8 @@ from gesturebench.benchmarks.source import FolderSource, StandinSource
 from gesturebench.benchmarks.state import RunStore
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import read_json, write_json
-from gesturebench.results.render import latex_escaped, render, to_terminal
+from gesturebench.results.latex import latex_escaped
+from gesturebench.results.render import render, to_terminal
 from gesturebench.results.table import build_table
 
 ROWS = (
@@ -69,10 +71,20 @@ def test_means_intervals_and_groups(store):
 
 
 def test_best_is_marked_among_methods_only(store):
+    p = plan(seeds=range(4))
+    record(p, store, n=8)
+    table = build_table([p], store)
+    marks = {(line.label, key, e.mark) for line in table.lines for key, e in line.entries.items() if e.mark}
+    assert marks == {("good", "fgd", "best"), ("good", "l1div", "best")}
+    assert any(remark.startswith("Bold is best") for remark in table.remarks)
+
+
+def test_where_too_little_was_run_nothing_is_marked_and_the_table_says_so(store):
     p = plan(seeds=(0,))
-    record(p, store)
-    best = {(line.label, key) for line in build_table([p], store).lines for key, e in line.entries.items() if e.is_best}
-    assert best == {("good", "fgd"), ("good", "l1div")}
+    record(p, store, n=5)
+    table = build_table([p], store)
+    assert not any(e.mark for line in table.lines for e in line.entries.values())
+    assert any("no test is possible with so few clips or seeds in FGD, L1Div" in remark for remark in table.remarks)
 
 
 def test_a_corpus_that_is_not_generated_is_not_called_a_standin(store, tmp_path):
@@ -96,8 +108,10 @@ def test_one_seed_of_two_is_not_a_result(store):
     p = plan()
     record(p, store, labels=("good",))
     step = p.cells_of("good")[1].evaluate["fgd"]
-    (step.folder(store.runs) / "record.json").unlink()
-    assert build_table([p], store).lines[1].entries["fgd"].status == "missing"
+    shutil.rmtree(step.folder(store.runs))
+    table = build_table([p], store)
+    assert table.lines[1].entries["fgd"].status == "missing"
+    assert "1/2 seeds" in render(table, "markdown")
 
 
 def test_protocols_do_not_mix(store):
@@ -187,7 +201,7 @@ def test_latex_is_balanced_and_escaped(store):
     record(p, store)
     text = render(build_table([p], store), "latex")
     assert r"Truth \& more\_50\%" in text
-    assert text.count(r"\begin{") == text.count(r"\end{") == 2
+    assert text.count(r"\begin{") == text.count(r"\end{") == 3
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
     assert not re.search(r"(?<!\\)[%#_]", text)
     columns = text.split(r"\begin{tabular}{")[1].split("}")[0]

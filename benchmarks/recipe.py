@@ -1,0 +1,119 @@
+"""From a row to what its method needs: a resolved configuration and trained parts. Done once for each row."""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gesturebench.benchmarks import planned
+from gesturebench.benchmarks.grid import ALL, Grid, Row
+from gesturebench.benchmarks.overrides import common_part, leaves, opened, strangers
+from gesturebench.benchmarks.step import Sealed
+from gesturebench.common.config import Config, merged
+from gesturebench.common.errors import InputError, unknown_name
+from gesturebench.methods.base import Component, Method
+from gesturebench.methods.registry import get_method, method_names
+
+
+class NotBuilt(Exception):
+    """A row waits for something that the suite means to have; the message says for what."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How every cell of a row is made: its method, all settings, what the run is told, and what is trained for it."""
+
+    method: type[Method]
+    config: Sealed
+    query: str
+    parts: tuple[Component, ...]
+
+
+class Recipes:
+    """The recipes of a grid's rows. What rows share (a method's preset with the grid's base, equal parts) is resolved
+    once."""
+
+    def __init__(self, grid: Grid):
+        self.grid = grid
+        self._methods: dict[str, type[Method]] = {}
+        self._bases: dict[str, dict[str, Any]] = {}
+        self._parts: dict[tuple[Any, ...], Component] = {}
+        self._check_base()
+
+    def of(self, row: Row) -> Recipe:
+        """Raises `NotBuilt` for a row that is not built yet, `InputError` for one that never could be."""
+        if row.awaits:
+            raise NotBuilt(row.awaits)
+        method = self._method(row.method)
+        config = self.config(method, row)
+        parts = tuple(map(self._sealed, method.components(config)))
+        return Recipe(method, Sealed(config.model_dump(mode="json")), method.query(config), parts)
+
+    def config(self, method: type[Method], row: Row) -> Config:
+        """The grid's preset of the method with what the grid's base and the row change."""
+        overrides = opened(row.config, method.Config)
+        where = f"config of row {row.label!r}"
+        try:
+            return method.Config.parse(merged(self._base(method), overrides), where)
+        except InputError as error:
+            reason = self._planned(method, overrides, where)
+            raise NotBuilt(reason) if reason else error from error
+
+    def _planned(self, method: type[Method], overrides: dict[str, Any], where: str) -> str | None:
+        """Why the method refuses these settings, if all that keeps it from accepting them are planned values."""
+        missing = planned.planned_values(method.name, overrides)
+        if not missing:
+            return None
+        for key, _ in missing:
+            overrides = _without(overrides, key.split("."))
+        method.Config.parse(merged(self._base(method), overrides), where)  # another fault is the row's own
+        return "; ".join(f"{key} {value!r} of {method.name} is not built yet" for key, value in missing)
+
+    def _method(self, name: str) -> type[Method]:
+        if name not in self._methods:
+            if name not in (known := method_names()):
+                if name not in planned.METHODS:
+                    raise unknown_name("method", name, {*known, *planned.METHODS})
+                raise NotBuilt(f"method {name!r} is not built yet")
+            self._methods[name] = get_method(name)
+        return self._methods[name]
+
+    def _base(self, method: type[Method]) -> dict[str, Any]:
+        if method.name not in self._bases:
+            preset = method.preset(self.grid.preset).model_dump()
+            shared = common_part(opened(self.grid.base.get(ALL, {}), method.Config), preset)
+            own = opened(self.grid.base.get(method.name, {}), method.Config)
+            self._bases[method.name] = merged(merged(preset, shared), own)
+        return self._bases[method.name]
+
+    def _sealed(self, part: Component) -> Component:
+        """One object for equal parts. Pickling is the quickest way to see that two configurations are equal; where it
+        is wrong it is so on the safe side."""
+        what = (part.name, part.fit, part.version, part.needs, part.seeded, pickle.dumps(part.config))
+        if what not in self._parts:
+            self._parts[what] = replace(part, config=Sealed(part.config))
+        return self._parts[what]
+
+    def _check_base(self) -> None:
+        """What the base changes for all must be a key of some method that is built."""
+        shared = self.grid.base.get(ALL)
+        names = {row.method for row in self.grid.rows} & set(method_names())
+        if not shared or not names:
+            return
+        configs = [get_method(name).preset(self.grid.preset).model_dump() for name in names]
+        unknown = strangers(opened(shared, None), configs)
+        if unknown:
+            known = {key for config in configs for key in leaves(config)}
+            raise unknown_name(f"key of the grid's base.{ALL}", unknown[0], known)
+
+
+def _without(overrides: Mapping[str, Any], path: list[str]) -> dict[str, Any]:
+    head, *rest = path
+    if rest:
+        return {**overrides, head: _without(overrides[head], rest)}
+    return {key: value for key, value in overrides.items() if key != head}
+
+
+def row_config(method: type[Method], row: Row, grid: Grid) -> Config:
+    """The configuration of one row that is built."""
+    return Recipes(grid).config(method, row)

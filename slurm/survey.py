@@ -1,0 +1,87 @@
+"""Where every step was last sent, and what Slurm says of that job now."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from gesturebench.slurm.packs import Place
+from gesturebench.slurm.queue import Job, Sight, look
+from gesturebench.slurm.submission import Submission, submissions
+from gesturebench.slurm.verdict import never_starts
+
+LOST_AFTER_S = 120.0
+"""A job that neither the queue nor accounting knows so long after it was submitted was forgotten."""
+
+
+class Post(NamedTuple):
+    """A step's place in a submission."""
+
+    submission: Submission
+    place: Place
+
+    @property
+    def job_id(self) -> str | None:
+        return self.submission.job_id(self.place)
+
+    @property
+    def is_void(self) -> bool:
+        """Whether it was found never to have reached Slurm."""
+        return self.submission.jobs.get(self.place.array) == ""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """One look at the cluster: the last post of each step, and the jobs."""
+
+    posts: Mapping[str, Post] = field(default_factory=dict)
+    sight: Sight = field(default_factory=Sight)
+    at: float = field(default_factory=time.time)
+
+    def job(self, key: str) -> Job | None:
+        """The job that a step was last given to, if Slurm knows it."""
+        post = self.posts.get(key)
+        return None if post is None or post.is_void else self.sight.job(*post.place)
+
+    def is_active(self, key: str) -> bool:
+        """Whether its job will still run: in the queue or running, or so young that Slurm may not know it yet."""
+        post, job = self.posts.get(key), self.job(key)
+        if job is not None:
+            return job.is_active and not never_starts(job)
+        return post is not None and not post.is_void and self.at - post.submission.created < LOST_AFTER_S
+
+    def is_lost(self, key: str) -> bool:
+        """Whether Slurm has forgotten a job that it had accepted."""
+        post = self.posts.get(key)
+        known = post is not None and bool(post.job_id) and self.sight.complete
+        return known and self.job(key) is None and self.at - post.submission.created >= LOST_AFTER_S
+
+    @cached_property
+    def by_place(self) -> Mapping[Place, list[str]]:
+        """Keys by the place they were last sent to."""
+        found: dict[Place, list[str]] = {}
+        for key, post in self.posts.items():
+            found.setdefault(post.place, []).append(key)
+        return found
+
+
+def survey(runs: Path, keys: Iterable[str]) -> Survey:
+    """What Slurm says of the steps with these keys; nothing is asked if none was ever submitted."""
+    posts = last_posts(submissions(runs), keys)
+    concerned = {post.submission.nonce: post.submission for post in posts.values()}.values()
+    names = {post.place.array for post in posts.values() if not post.is_void}
+    ids = {job for found in concerned for name, job in found.jobs.items() if job and name in names}
+    unanswered = [found for found in concerned if any(name not in found.jobs for name in found.names())]
+    since = min(unanswered, key=lambda found: found.created).since if unanswered else None
+    return Survey(posts, look(names, ids, since))
+
+
+def last_posts(history: Iterable[Submission], keys: Iterable[str]) -> dict[str, Post]:
+    """The latest place of each step; the history is in order of time."""
+    wanted, found = set(keys), {}
+    for submission in history:
+        for place, pack in submission.places():
+            found |= {key: Post(submission, place) for key in pack if key in wanted}
+    return found

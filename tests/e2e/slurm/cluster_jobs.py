@@ -1,0 +1,72 @@
+"""Steps for tests on a cluster: real work of a few tenths of a second in real jobs, and every way to fail."""
+
+import os
+import time
+
+from gesturebench.benchmarks.job import Job
+from gesturebench.benchmarks.step import Step
+from gesturebench.common.files import read_json, write_json
+from gesturebench.common.progress import Progress
+
+EXECUTE = "cluster_jobs:execute"
+MB = 1 << 20
+
+
+def step(name: str, *needs: Step, kind: str = "fit", **spec) -> Step:
+    return Step(kind, name, {"name": name, **spec}, {need.label: need for need in needs})
+
+
+def execute(job: Job, progress: Progress) -> None:
+    """Behave as `spec` says, then write the sum of what the inputs wrote plus one."""
+    job.out.mkdir(parents=True, exist_ok=True)
+    job.work.mkdir(parents=True, exist_ok=True)
+    progress(0, 1)
+    found = BEHAVIOUR[job.spec.get("does", "work")](job, progress)
+    total = 1 + sum(read_json(path / "value.json") for path in job.inputs.values())
+    write_json(job.out / "value.json", total)
+    write_json(job.out / "record.json", {"status": "done", "batch_divisor": job.batch_divisor, **(found or {})})
+
+
+def _work(job: Job, progress: Progress) -> None:
+    time.sleep(job.spec.get("pause_s", 0.0))
+
+
+def _fail(job: Job, progress: Progress) -> None:
+    raise ValueError("the step broke")
+
+
+def _die(job: Job, progress: Progress) -> None:
+    os.kill(os.getpid(), 9)
+
+
+def _hog(job: Job, progress: Progress) -> None:
+    """Needs `mb` megabytes, or half of it with half the batch; looks every tenth of a second whether it is killed."""
+    held = bytearray(job.spec["mb"] * MB // job.batch_divisor)
+    held[::4096] = b"x" * len(held[::4096])
+    for _ in range(30):
+        time.sleep(0.1)
+
+
+def _train(job: Job, progress: Progress) -> dict:
+    """The training loop of the suite on a small network, slow enough to be interrupted."""
+    import torch
+
+    from gesturebench.common.budget import Training
+    from gesturebench.common.training import train
+
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Dropout(0.2), torch.nn.Linear(16, 1))
+
+    def losses(generator: torch.Generator) -> dict[str, torch.Tensor]:
+        time.sleep(job.spec["pause_s"])
+        with open(job.spec["log"], "a") as log:
+            log.write(f"{os.environ.get('SLURM_RESTART_COUNT', 0)}\n")
+        batch = torch.randn(32, 8, generator=generator)
+        return {"loss": (model(batch) - batch.sum(1, keepdim=True)).square().mean()}
+
+    steps = job.spec["steps"]
+    train(model, losses, Training(steps=steps, save_every=10), seed_axes=("x",), work=job.work, progress=progress)
+    return {"weights": [value.flatten().tolist() for value in model.state_dict().values()]}
+
+
+BEHAVIOUR = {"work": _work, "fail": _fail, "die": _die, "hog": _hog, "train": _train}
