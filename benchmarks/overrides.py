@@ -1,6 +1,7 @@
 """Short ways of writing what a row changes: dotted keys, and a section's name for its principal key."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from gesturebench.common.config import Config, merged
@@ -20,9 +21,10 @@ def opened(overrides: Mapping[str, Any], config: type[Config] | None = None) -> 
     {'retrieval': {'strategy': 'discourse'}}
     """
     out: dict[str, Any] = {}
+    sections = {} if config is None else _sections(config)
     for key, value in overrides.items():
         head, _, rest = key.partition(".")
-        section = _section(config, head)
+        section = sections.get(head)
         value = {rest: value} if rest else value
         if isinstance(value, Mapping) and (rest or section is not None):
             value = opened(value, section)
@@ -32,10 +34,11 @@ def opened(overrides: Mapping[str, Any], config: type[Config] | None = None) -> 
     return out
 
 
-def _section(config: type[Config] | None, name: str) -> type[Config] | None:
-    field = config.model_fields.get(name) if config is not None else None
-    annotation = field.annotation if field is not None else None
-    return annotation if isinstance(annotation, type) and issubclass(annotation, Config) else None
+@cache
+def _sections(config: type[Config]) -> dict[str, type[Config]]:
+    """The fields of a configuration that are configurations themselves."""
+    kinds = {name: field.annotation for name, field in config.model_fields.items()}
+    return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Config)}
 
 
 def common_part(overrides: Mapping[str, Any], has: Mapping[str, Any]) -> dict[str, Any]:

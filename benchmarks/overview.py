@@ -113,7 +113,7 @@ def _estimates(steps: Iterable[Step], expected: Mapping[str, Expectation]) -> di
             len(found),
             sum(each.cpu_hours for each in found),
             sum(each.gpu_hours for each in found),
-            Counter(each.basis for each in found),
+            dict(Counter(each.basis for each in found)),
         )
         for kind, found in by_kind.items()
     }

@@ -1,14 +1,16 @@
 """From a grid to the steps that make it: pure, and light enough to run before every command (no torch, no scipy)."""
 
+import contextlib
+import gc
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from gesturebench.benchmarks.grid import Grid, Row
 from gesturebench.benchmarks.planned import EMBEDDING_METRICS
-from gesturebench.benchmarks.recipe import NotBuilt, Recipe, Recipes, row_config
+from gesturebench.benchmarks.recipe import NotBuilt, Recipe, Recipes
 from gesturebench.benchmarks.resources import Resources
 from gesturebench.benchmarks.source import FolderSource, StandinSource
 from gesturebench.benchmarks.step import Sealed, Step, closure
@@ -19,8 +21,6 @@ from gesturebench.common.errors import InputError, unknown_name
 from gesturebench.evaluators.base import Evaluator
 from gesturebench.evaluators.registry import embedding_metric_names, evaluator_names, get_evaluator
 from gesturebench.methods.base import Component
-
-__all__ = ["Cell", "Plan", "encoder_step", "make_plan", "metrics_of", "row_config"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,13 +75,32 @@ def metrics_of(grid: Grid, protocol: Protocol) -> tuple[str, ...]:
     return tuple(metric for metric in protocol.evaluators if not get_evaluator(metric).takes_samples)
 
 
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """No garbage collection meanwhile: hardly anything of a plan is garbage, and looking for it again and again takes a
+    sixth of the time of a large one."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def make_plan(grid: Grid, source: StandinSource | FolderSource) -> Plan:
     """Every step of the grid on the data of `source`; equal steps of different rows become one.
 
-    On the stand-in, a protocol that is bound to BEAT2 is replaced by what is left of it there.
+    On the stand-in, a protocol that is bound to BEAT2 is replaced by what is left of it there; a folder, generated or
+    not, is asked for what the protocol names.
     """
-    grid, protocol = grid.expanded(), get_protocol(grid.protocol)
-    protocol = protocol.on_standin() if source.is_standin else protocol
+    with _no_collection():
+        return _made(grid.expanded(), source)
+
+
+def _made(grid: Grid, source: StandinSource | FolderSource) -> Plan:
+    protocol = get_protocol(grid.protocol)
+    protocol = protocol.on_standin() if isinstance(source, StandinSource) else protocol
     data = tuple(_asking(step, grid) for step in source.steps(store_version()))
     wanted = _known(metrics_of(grid, protocol))
     absent_metrics = {name: EMBEDDING_METRICS for name in wanted if name in embedding_metric_names()}

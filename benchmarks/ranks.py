@@ -54,7 +54,7 @@ class Ended:
 
 def fit_on_ranks(job: Job, processes: int, progress: Progress) -> None:
     """Fit the job on that many processes; what the first one makes lies in `job.out`. Raises what a rank raised, or
-    `PeerLost` if one died without a word."""
+    `PeerLost` if one ended without a word."""
     require_accelerate()
     for stale in job.work.glob("ranks.*"):  # of lives before this one
         shutil.rmtree(stale, ignore_errors=True)
@@ -94,14 +94,16 @@ def command(processes: int, folder: Path, environment: Mapping[str, str] = os.en
 
 
 def _srun(machines: int, environment: Mapping[str, str]) -> list[str]:
-    """A task on each machine of the job, beside the one that asks for it; the shell knows what only the task knows."""
+    """A task on each machine of the job, beside the one that asks for it, sharing all that the job has (`--overlap`,
+    `--mem=0`). Tasks do not inherit our signal mask: the shell has USR2 ignored until ranks can block it. It also knows
+    what only the task knows."""
     cpus = environment.get("SLURM_CPUS_PER_TASK")
     here = '--machine_rank "$SLURM_NODEID" --main_process_ip "$SLURM_LAUNCH_NODE_IPADDR"'
     return [
-        *("srun", "--overlap", "--unbuffered", "--kill-on-bad-exit=1", "--cpu-bind=none"),
+        *("srun", "--overlap", "--mem=0", "--unbuffered", "--kill-on-bad-exit=1"),
         *(f"--nodes={machines}", f"--ntasks={machines}", "--ntasks-per-node=1"),
         *([f"--cpus-per-task={cpus}"] if cpus else []),
-        *("sh", "-c", f'python=$1 module=$3; shift 3; exec "$python" -m "$module" {here} "$@"', "sh"),
+        *("sh", "-c", f'trap "" USR2; python=$1 module=$3; shift 3; exec "$python" -m "$module" {here} "$@"', "sh"),
     ]
 
 
@@ -113,7 +115,8 @@ def _meeting_place(environment: Mapping[str, str]) -> list[str]:
 @contextlib.contextmanager
 def _launched(words: list[str], processes: int) -> Iterator[subprocess.Popen]:
     """The launcher in a session of its own; nothing of it is left when the block ends."""
-    environment = {**os.environ, RANKS: str(processes), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_CPU_BIND")}
+    environment = {**ours, RANKS: str(processes), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     launcher = subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         yield launcher
@@ -184,12 +187,12 @@ def _conclude(folder: Path, processes: int, dead: list[int], exit_code: int | No
             raise end.error
     if any(end.outcome == "stopped" for end in known):
         raise Stopped
+    if not any((folder / f"{rank}.here").exists() for rank in ends):
+        raise PeerLost(f"no training process of {processes} has started (launcher: exit code {exit_code})")
     silent = dead or [rank for rank, end in ends.items() if end is None]
     if silent:
         names = ", ".join(map(str, silent))
-        raise PeerLost(
-            f"training process {names} of {processes} died without a word (launcher's exit code {exit_code})"
-        )
+        raise PeerLost(f"training process {names} of {processes} was killed: it ended without a word")
     for end in known:
         if end.outcome == "failed":
             raise end.error

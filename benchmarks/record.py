@@ -64,8 +64,8 @@ def commit() -> dict[str, Any] | None:
 def _device() -> str:
     import torch
 
-    return (
-        torch.cuda.get_device_name()
-        if torch.cuda.is_available()
-        else f"cpu ({platform.processor() or platform.machine()})"
-    )
+    from gesturebench.common.device import device
+
+    if device().type == "cuda":
+        return torch.cuda.get_device_name()
+    return f"cpu ({platform.processor() or platform.machine()})"

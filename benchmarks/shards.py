@@ -1,7 +1,8 @@
 """Shards: the scores of one finished evaluation as a table of its own, with the whole passport in every row.
 
-The truth of an evaluation are `record.json` and `per_clip.json` (10 000 of them are read in half the time of as many
-Parquet files); its shard is made from the two, and lies beside them so that any database reads the union of all.
+The truth of an evaluation are `record.json` and `per_clip.json`: 10 000 of these (100 units each) are read in 2 s, in
+0.3 s with the cache of parsed scores, as many Parquet files in 3 to 5 s. A shard is made from the two, and lies beside
+them so that any database reads the union of all.
 """
 
 import errno

@@ -109,15 +109,16 @@ def closure(steps: Iterable[Step]) -> tuple[Step, ...]:
     """
     found: dict[str, Step] = {}
     for step in steps:
-        _collect(step, found)
+        if step.key not in found:
+            _collect(step, found)
     return tuple(found.values())
 
 
 def _collect(step: Step, found: dict[str, Step]) -> None:
-    if step.key not in found:
-        for needed in step.inputs.values():
+    for needed in step.inputs.values():
+        if needed.key not in found:
             _collect(needed, found)
-        found[step.key] = step
+    found[step.key] = step
 
 
 def urgency(steps: tuple[Step, ...]) -> dict[str, float]:

@@ -30,6 +30,8 @@ class UnitScores:
         clips, clip_U = _clips_of(self.units)
         value_U = self.values[column]
         has_U = ~np.isnan(value_U)
+        if len(clips) == len(value_U) and has_U.all():
+            return clips, value_U, self.weights(column)
         weight_U = np.where(has_U, self.weights(column), 0.0)
         weight_C = np.bincount(clip_U, weight_U, len(clips))
         total_C = np.bincount(clip_U, weight_U * np.where(has_U, value_U, 0.0), len(clips))

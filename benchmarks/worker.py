@@ -1,5 +1,6 @@
 """A worker process: takes jobs from a pipe, reports progress and outcome through it, and never outlives its runner."""
 
+import contextlib
 import faulthandler
 import os
 import signal
@@ -34,11 +35,16 @@ def serve(connection: Connection, runner_pid: int, execute: Execute | None) -> N
         from gesturebench.common.threads import limit_threads
 
         limit_threads()
-    while (job := _next_job(connection)) is not None:
-        try:
-            connection.send(("ended", attempt(execute, job, _Reporter(connection))))
-        except Stopped:
-            connection.send(("stopped",))
+    with contextlib.suppress(BrokenPipeError):  # the runner is gone, so nobody wants to know
+        while (job := _next_job(connection)) is not None:
+            connection.send(_outcome(execute, job, _Reporter(connection)))
+
+
+def _outcome(execute: Execute, job: Job, progress: Progress) -> tuple:
+    try:
+        return "ended", attempt(execute, job, progress)
+    except Stopped:
+        return ("stopped",)
 
 
 def attempt(execute: Execute, job: Job, progress: Progress) -> Failure | None:

@@ -119,7 +119,8 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Parse a JSON file; a missing or broken one is an `InputError` naming it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with open(path, "rb", buffering=0) as file:
+            return json.loads(str(file.read(), "utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

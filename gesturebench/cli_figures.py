@@ -33,7 +33,7 @@ def figure(
     """A picture of a grid's numbers, also while it runs. Example: gesturebench figure demo --metric bc --out bc.pdf"""
     from gesturebench.picturing import default_file, draw
     from gesturebench.planning import open_plan
-    from gesturebench.results.figures import Wish
+    from gesturebench.results.figures import checked_wish
 
-    wish = Wish.checked(kind, tuple(metric or ()), axis, test, published)
+    wish = checked_wish(grid, kind, tuple(metric or ()), axis, test, published)
     draw(open_plan(grid, runs, data, body), runs, wish, out or default_file(grid, kind))

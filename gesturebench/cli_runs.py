@@ -24,7 +24,8 @@ ProfileFile = Annotated[
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="Stay and submit again what the policy grants another try.")]
 Track = Annotated[
-    list[str] | None, typer.Option("--track", metavar="NAME", help="Also tell tensorboard or wandb, see docs/results.md.")
+    list[str] | None,
+    typer.Option("--track", metavar="NAME", help="Also tell tensorboard or wandb, see docs/results.md."),
 ]
 ALL_CPUS = os.cpu_count() or 1
 

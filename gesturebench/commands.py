@@ -1,11 +1,13 @@
 """What the verbs about grids do."""
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
 from gesturebench.benchmarks.plan import Plan
 from gesturebench.benchmarks.state import RunStore
 from gesturebench.benchmarks.step import Step
+from gesturebench.common.progress import asked_to_stop
 from gesturebench.console import console
 from gesturebench.planning import open_plan
 
@@ -22,20 +24,17 @@ def run_here(
 ) -> int:
     """Run some of a plan's steps on this machine and tell the trackers named `track`; returns the exit code."""
     from gesturebench.benchmarks.remembered import remember_plan
-    from gesturebench.benchmarks.runner import Runner
+    from gesturebench.benchmarks.runner import Runner, check_writable
     from gesturebench.benchmarks.tracking import make_tracker
     from gesturebench.benchmarks.view import view_for
 
+    check_writable(runs)
     screen = console(stderr=True)
     tracker = make_tracker(track, runs, plan.grid.title, remember_plan(plan, runs))
-    outcome = Runner(runs, workers, view_for(screen), tracker=tracker).run(steps)
-    if outcome.failed:
-        labels = {step.key: f"{step.kind} {step.label}" for step in plan.steps}
-        first, failure = next(iter(outcome.failed.items()))
-        more = f" (and {len(outcome.failed) - 1} more)" if len(outcome.failed) > 1 else ""
-        waiting = len(outcome.blocked)
-        blocked = f"; {waiting} {'step waits' if waiting == 1 else 'steps wait'} for it" if waiting else ""
-        screen.print(f"error: {labels[first]}: {failure}{more}{blocked}", markup=False, soft_wrap=True)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})  # from here on it asks to stop, and ends in exit code 75
+    outcome = Runner(runs, workers, view_for(screen), tracker=tracker, stop=asked_to_stop).run(steps)
+    if outcome.failed or outcome.interrupted:
+        screen.print(outcome.closing_line(name), markup=False, soft_wrap=True)
     else:
         say_how_far(plan, RunStore(runs), name)
     return outcome.exit_code

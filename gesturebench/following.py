@@ -12,7 +12,7 @@ from gesturebench.slurm.launch import launch
 from gesturebench.slurm.profile import Profile
 from gesturebench.slurm.states import overlay
 
-_FIRST_S, _LAST_S = 1.0, 10.0
+_FIRST_S, LAST_S = 1.0, 10.0
 """Seconds between looks at the cluster: short ones in the beginning, when things go wrong or are quickly done."""
 
 
@@ -23,9 +23,11 @@ def follow(
     grid: str,
     tell: Callable[[str], None],
     execute: str | None = None,
+    last_s: float = LAST_S,
 ) -> int:
     """Submit again what the policy says, until nothing is in the queue and nothing is left to submit; returns the exit
-    code. Interrupting this ends nothing on the cluster. `execute` as in `launch`."""
+    code. Interrupting this ends nothing on the cluster. `execute` as in `launch`,
+    `last_s` the longest pause between looks."""
     began, pause_s, said = time.time(), _FIRST_S, ""
     keys = [step.key for step in steps]
     while True:
@@ -40,10 +42,10 @@ def follow(
         if (line := progress_line(states, waiting)) != said:
             tell(line)
             said = line
-        if not done.live and not done.submitted:
+        if not (done.live or done.submitted or done.elsewhere):
             break
         time.sleep(pause_s)
-        pause_s = min(_LAST_S, 1.3 * pause_s)
+        pause_s = min(last_s, 1.3 * pause_s)
     if text is not None:
         tell(f"nothing more was submitted: {profile.breaker} steps have failed alike: {text}")
     return exit_code(steps, store, states)

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from gesturebench.benchmarks.grid import Row
-from gesturebench.benchmarks.plan import Cell, Plan, row_config
+from gesturebench.benchmarks.plan import Cell, Plan
+from gesturebench.benchmarks.recipe import row_config
 from gesturebench.benchmarks.state import RunStore
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import check_output

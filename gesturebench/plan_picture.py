@@ -3,9 +3,12 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from gesturebench.benchmarks.overview import Overview, Shared
+from gesturebench.benchmarks.state import StepState
+from gesturebench.benchmarks.step import Step
 from gesturebench.console import console
 
 SHOWN = 40
@@ -101,7 +104,8 @@ def _estimate_lines(found: Overview) -> Iterable[str]:
         cost = _cost(estimate.cpu_hours, estimate.gpu_hours)
         yield f"  {kind}: {_count(estimate.steps, 'step')}, {cost} ({basis})"
     if any("assumed" in estimate.basis for estimate in found.estimates.values()):
-        yield "Assumed costs are those of the demo on one core; finished steps of the same method replace them."
+        low = ", far below this size" if found.plan.grid.preset == "paper" else ""
+        yield f"Assumed costs are those of the demo on one core{low}; finished steps of the same method replace them."
 
 
 _BASIS = {"same settings": "as measured", "same method": "as measured with other settings", "assumed": "assumed"}
@@ -137,47 +141,28 @@ def to_json(found: Overview) -> dict[str, Any]:
         "cells": len(plan.cells),
         "steps": len(plan.steps),
         "states": dict(found.total),
-        "kinds": {kind: dict(counts) for kind, counts in found.counts.items()},
-        "shared": [
-            {
-                "key": one.step.key,
-                "kind": one.step.kind,
-                "label": one.step.label,
-                "state": one.state.status,
-                "cells": one.cells,
-                "rows": one.rows,
-            }
-            for one in found.shared
-        ],
+        "kinds": _plain(found.counts),
+        "shared": [_named(one.step, one.state) | {"cells": one.cells, "rows": one.rows} for one in found.shared],
         "rows": [
-            {
-                "label": row.label,
-                "group": row.group,
-                "cells": row.cells,
-                "own": {kind: dict(counts) for kind, counts in row.own.items()},
-            }
-            for row in found.rows
+            {"label": row.label, "group": row.group, "cells": row.cells, "own": _plain(row.own)} for row in found.rows
         ],
         "absent": dict(plan.absent),
         "absent_metrics": dict(plan.absent_metrics),
-        "trouble": [
-            {"key": step.key, "kind": step.kind, "label": step.label, "state": state.status, "detail": state.detail}
-            for step, state in found.trouble
-        ],
+        "trouble": [_named(step, state) | {"detail": state.detail} for step, state in found.trouble],
         "to_do": {
             "cpu_hours": found.cpu_hours,
             "gpu_hours": found.gpu_hours,
-            "kinds": {
-                kind: {
-                    "steps": estimate.steps,
-                    "cpu_hours": estimate.cpu_hours,
-                    "gpu_hours": estimate.gpu_hours,
-                    "basis": dict(estimate.basis),
-                }
-                for kind, estimate in found.estimates.items()
-            },
+            "kinds": {kind: asdict(estimate) for kind, estimate in found.estimates.items()},
         },
     }
+
+
+def _named(step: Step, state: StepState) -> dict[str, Any]:
+    return {"key": step.key, "kind": step.kind, "label": step.label, "state": state.status}
+
+
+def _plain(counts: Mapping[str, Counter]) -> dict[str, dict[str, int]]:
+    return {kind: dict(states) for kind, states in counts.items()}
 
 
 FORMATS: dict[str, Callable[[Overview], None]] = {"tree": show_tree, "json": show_json}

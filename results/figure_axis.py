@@ -38,8 +38,8 @@ _WIDTH, _HEIGHT, _MOST = 3.0, 2.2, 28
 """Inches of a panel; lines at most."""
 _LOG_FROM = 50
 """Positive values whose ratio is larger stand on a logarithmic axis."""
-_LONGEST_NAME = 1.8
-"""Inches of a turned name before it is wrapped."""
+_LONGEST_NAME, _TOLD_LINE = 1.8, 0.13
+"""Inches of a turned name before it is wrapped, and of a line about what is off the scale."""
 _DODGE = 0.5
 """Share of the room of a named value over which the series are spread."""
 
@@ -146,25 +146,24 @@ class _Panel:
         self.axes.plot(x, mean, zorder=3, **(own | faint))
 
     def _draw_beside(self) -> None:
-        """Rows without the key; those off the scale are told at its ends, one below the other."""
+        """Rows without the key; those off the scale are told at its ends, where room is made for them."""
         low, high = self.axes.get_ylim()
-        outside = {True: 0, False: 0}
         for number, label in enumerate(self.sweep.beside):
             found = self._number(label)
-            if found is None:
-                continue
-            if low <= found.mean <= high:
+            if found is not None and low <= found.mean <= high:
                 self.axes.axhline(found.mean, zorder=0, **_beside(number))
-                continue
-            above = found.mean > high
-            text = f"{'↑' if above else '↓'} {label} {plain(found.mean)}"
-            text = wrapped(text, _WIDTH - 0.8, SMALL)[0]
-            self.axes.annotate(
-                text, (1, 1 if above else 0), (0, (-1 if above else 1) * (2 + 8 * outside[above])), fontsize=SMALL,
-                xycoords="axes fraction", textcoords="offset points", ha="right", va="top" if above else "bottom",
-                color=SOFT,
-            )  # fmt: skip
-            outside[above] += 1
+        means = {label: found.mean for label in self.sweep.beside if (found := self._number(label))}
+        above = self._told("↑", {label: mean for label, mean in means.items() if mean > high})
+        below = self._told("↓", {label: mean for label, mean in means.items() if mean < low})
+        line = _TOLD_LINE * (high - low) / (_HEIGHT - 0.7)
+        self.axes.set_ylim(low - line * len(below), high + line * len(above))
+        for words, end, align in ((above, 1, "top"), (below, 0, "bottom")):
+            self.axes.text(1, end, "\n".join(words), transform=self.axes.transAxes, ha="right", va=align,
+                           fontsize=SMALL, color=SOFT)  # fmt: skip
+
+    def _told(self, arrow: str, means: Mapping[str, float]) -> list[str]:
+        told = ", ".join(f"{label} {plain(mean)}" for label, mean in means.items())
+        return wrapped(f"{arrow} {told}", _WIDTH - 0.8, SMALL) if told else []
 
 
 def _runs(found: Mapping[int, Number], places: Sequence[int]) -> Iterator[list[int]]:

@@ -70,8 +70,7 @@ def interval_figure(
         keys += [published_key(plan.is_standin)] if published else []
         panels = sheet(title_of(plan, "intervals"), caption, grid, keys, share_y=True)
         for place, (axes, column) in enumerate(zip(panels, columns, strict=True)):
-            _draw(axes, rows, column)
-            _draw_published(axes, rows, column, published or {})
+            _draw(axes, rows, column, published or {})
             axes.set_yticks(rows.places, ["\n".join(name) for name in rows.names])
             axes.tick_params(axis="y", length=0, labelleft=place % grid.columns == 0)
         return panels[0].get_figure(root=True)
@@ -106,17 +105,21 @@ class _Rows:
         return any(line.group == group for line in self.lines)
 
 
-def _draw(axes: "Axes", rows: _Rows, column: Column) -> None:
-    """Rows from the top; what has no number says why."""
-    low, high = _view(rows.lines, column)
+def _draw(axes: "Axes", rows: _Rows, column: Column, published: Printed) -> None:
+    """Rows from the top; what has no number says why, unless a published value stands there."""
+    low, high = _view(rows.lines, column, published)
     axes.set_xlim(low, high)
     axes.set_ylim(rows.height, 0)
     anchors = 0
     for y, line in zip(rows.places, rows.lines, strict=True):
         entry = line.entries[column.key]
-        if entry.number is None:
+        printed = published.get((line.label, column.key))
+        if printed is not None and low <= printed <= high:
+            axes.plot([printed], [y], zorder=4, **PUBLISHED)
+        elif entry.number is None:
             axes.text(0.5, y, state_of(entry), transform=axes.get_yaxis_transform(), ha="center", va="center",
                       color=SOFT, fontsize=SMALL, style="italic", bbox=CLEAR)  # fmt: skip
+        if entry.number is None:
             continue
         mean, *interval = ends(entry.number)
         if line.group == "anchor":
@@ -136,19 +139,12 @@ def _draw(axes: "Axes", rows: _Rows, column: Column) -> None:
     tick_words(axes.xaxis)
 
 
-def _draw_published(axes: "Axes", rows: _Rows, column: Column, published: Printed) -> None:
-    """Those that fit into the panel; what is measured sets its scale."""
-    low, high = axes.get_xlim()
-    for y, line in zip(rows.places, rows.lines, strict=True):
-        value = published.get((line.label, column.key))
-        if value is not None and low <= value <= high:
-            axes.plot([value], [y], zorder=4, **PUBLISHED)
-
-
-def _view(lines: Sequence[Line], column: Column) -> tuple[float, float]:
+def _view(lines: Sequence[Line], column: Column, published: Printed) -> tuple[float, float]:
+    """What is measured sets the scale; published values far off are not drawn."""
     found = [(line, ends(n)) for line in lines if (n := line.entries[column.key].number)]
     core = [limits_of for line, limits_of in found if _is_core(line, column)]
-    return limits(core, [limits_of for line, limits_of in found if not _is_core(line, column)])
+    printed = [(x, x, x) for line in lines if (x := published.get((line.label, column.key))) is not None]
+    return limits(core, [*(limits_of for line, limits_of in found if not _is_core(line, column)), *printed])
 
 
 def _is_core(line: Line, column: Column) -> bool:

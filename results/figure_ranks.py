@@ -84,9 +84,9 @@ Samples = Mapping[str, tuple[Column, Mapping[str, Sample]]]
 """By column key the column and its samples by row label."""
 
 
-def _samples(plan: Plan, store: RunStore, columns: Sequence[Column], states: Mapping[str, StepState] | None) -> Samples:
+def _samples(plan: Plan, store: RunStore, columns: Sequence[Column], states: Mapping[str, StepState]) -> Samples:
     """Of every row that has a number, anchors included: the ground truth is needed for what should be close to it."""
-    scores = Scores(store, states)
+    scores = Scores([plan], store, states)
     metric_of = {c.key: metric for metric in plan.metrics for c in get_evaluator(metric).columns}
     found: dict[str, tuple[Column, dict[str, Sample]]] = {}
     for column in columns:

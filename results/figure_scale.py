@@ -36,7 +36,27 @@ def ends(number: Number) -> Ends:
 
 def tick_words(axis) -> None:
     """Plain numbers at the ticks, without powers of ten in mathematical type or offsets."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import Formatter, NullFormatter
 
-    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    class Plain(Formatter):
+        def __call__(self, value, position=None):
+            return plain(value)
+
+        def format_ticks(self, values):
+            return distinct(values)
+
+    axis.set_major_formatter(Plain())
     axis.set_minor_formatter(NullFormatter())
+
+
+def distinct(values: Sequence[float]) -> list[str]:
+    """With as many digits as tell them apart, four at least.
+
+    >>> distinct([0.5, 1.0]), distinct([110.15, 110.2, 110.25])
+    (['0.5', '1'], ['110.15', '110.2', '110.25'])
+    """
+    for digits in range(4, 15):
+        words = [f"{value:.{digits}g}" for value in values]
+        if len(set(words)) == len(words):
+            break
+    return words

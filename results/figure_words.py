@@ -1,6 +1,6 @@
 """What figures say in words, and which columns of a table they show."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gesturebench.benchmarks.plan import Plan
 from gesturebench.benchmarks.state import RunStore, StepState
@@ -51,15 +51,32 @@ def chosen_columns(plan: Plan, names: Sequence[str]) -> tuple[Column, ...]:
 def numbers_caption(plan: Plan, table: Table, columns: Sequence[Column], *said: str) -> str:
     """How many clips and seeds, protocol, data, what the intervals are, and what is not there yet."""
     lines = [line for line in table.lines if any(line.entries[c.key].number for c in columns)]
-    kinds = {line.entries[c.key].number.interval for line in lines for c in columns if line.entries[c.key].number}
-    intervals = [text for kind, text in _INTERVALS.items() if kind in kinds]
     sentences = [
         setting_of([plan], lines),
-        f"95 % intervals: {'; '.join(intervals)}." if intervals else "One seed and no values by clip: no intervals.",
+        _on_intervals(lines, columns),
+        _on_oracles(lines),
         *said,
         absent(table.lines, columns),
     ]
     return " ".join(filter(None, sentences))
+
+
+def _on_intervals(lines: Sequence[Line], columns: Sequence[Column]) -> str:
+    found = [(c, n.interval) for c in columns for line in lines if (n := line.entries[c.key].number)]
+    told = [text for kind, text in _INTERVALS.items() if kind in {kind for _, kind in found}]
+    if not told:
+        return "One seed and no values by clip: no intervals."
+    none = dict.fromkeys(c.heading for c, kind in found if kind == "none")
+    return f"95 % intervals: {'; '.join(told)}{f'; none for {_listed(none)} of one seed' if none else ''}."
+
+
+def _on_oracles(lines: Sequence[Line]) -> str:
+    found = [line.label for line in lines if line.group == "oracle"]
+    return f"Reads the truth, not comparable with the others: {_listed(found)}." if found else ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
 
 
 def absent(lines: Sequence[Line], columns: Sequence[Column]) -> str:

@@ -38,24 +38,25 @@ class Wish:
     test: Test = "nemenyi"
     published: Printed | None = None
 
-    @classmethod
-    def checked(
-        cls,
-        kind: str,
-        metrics: tuple[str, ...] = (),
-        axis: str | None = None,
-        test: str | None = None,
-        published: str | None = None,
-    ) -> "Wish":
-        """What the command line says; `published` names a table. What the kind of figure does not have is refused."""
-        if kind not in KINDS:
-            raise unknown_name("kind of figure", kind, KINDS)
-        _refuse_others("--axis", axis, kind, ("axis",))
-        _refuse_others("--test", test, kind, ("ranks",))
-        _refuse_others("--published", published, kind, ("axis", "interval"))
-        if test is not None and test not in TESTS:
-            raise unknown_name("test", test, TESTS)
-        return cls(kind, metrics, axis, test or "nemenyi", printed_in(load_spec(published)) if published else None)
+
+def checked_wish(
+    grid: str,
+    kind: str,
+    metrics: tuple[str, ...] = (),
+    axis: str | None = None,
+    test: str | None = None,
+    published: str | None = None,
+) -> Wish:
+    """What the command line says; `published` names a table that `grid` fills. Options that the kind of figure does not
+    have are refused."""
+    if kind not in KINDS:
+        raise unknown_name("kind of figure", kind, KINDS)
+    _refuse_others("--axis", axis, kind, ("axis",))
+    _refuse_others("--test", test, kind, ("ranks",))
+    _refuse_others("--published", published, kind, ("axis", "interval"))
+    if test is not None and test not in TESTS:
+        raise unknown_name("test", test, TESTS)
+    return Wish(kind, metrics, axis, test or "nemenyi", printed_in(load_spec(published), grid) if published else None)
 
 
 def _refuse_others(option: str, value: str | None, kind: str, kinds: tuple[Kind, ...]) -> None:

@@ -141,6 +141,8 @@ def _bootstrap(values_ESC: np.ndarray, weights_ESC: np.ndarray) -> np.ndarray:
     total_FB = (different @ clips_BC.T)[which.ravel()]
     sums_FB = (weights_ESC * values_ESC).reshape(-1, n_clips) @ clips_BC.T
     means_FB = np.divide(sums_FB, total_FB, out=np.zeros(total_FB.shape), where=total_FB > 0)
+    if (total_FB > 0).all():
+        return np.einsum("esb,bs->eb", means_FB.reshape(n_samples, n_seeds, -1), seeds_BS) / n_seeds
     counted_ESB = seeds_BS.T * (total_FB > 0).reshape(n_samples, n_seeds, -1)
     seeds_EB = counted_ESB.sum(1)
     sums_EB = (counted_ESB * means_FB.reshape(counted_ESB.shape)).sum(1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from gesturebench.common.errors import InputError
 from gesturebench.results.figure_style import SOFT, Key
 from gesturebench.results.specs import TableSpec
 
@@ -11,13 +12,20 @@ Printed = Mapping[tuple[str, str], float]
 PUBLISHED = {"color": SOFT, "marker": "o", "markerfacecolor": "none", "linestyle": "", "markersize": 7}
 
 
-def printed_in(spec: TableSpec) -> Printed:
-    """The values of a published table that stand beside a row and a column of ours."""
+def printed_in(spec: TableSpec, grid: str) -> Printed:
+    """The values of a published table that stand beside a row and a column of one of its grids."""
+    if grid not in spec.grids:
+        raise InputError(
+            f"{spec.title!r} is not filled by grid {grid!r}",
+            expected=f"one of {', '.join(spec.grids)}" if spec.grids else "another table",
+            remedy="see `gesturebench reproduce --list`",
+        )
+    number = spec.grids.index(grid)
     return {
         (row.own_label, column.ours): value
         for row in spec.rows
         for column in spec.columns
-        if column.ours and (value := spec.in_our_unit(row, column)) is not None
+        if column.ours and column.grid == number and (value := spec.in_our_unit(row, column)) is not None
     }
 
 

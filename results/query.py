@@ -105,8 +105,7 @@ def open_scores(runs: Path, only: Sequence[Named] | None = None) -> Scores:
     if shards:
         union += f" UNION ALL BY NAME SELECT * FROM read_parquet({_patterns(shards, runs, keys)}, union_by_name = true)"
     with explained(union):  # every shard is opened here for the first time
-        scores.database.execute(f"CREATE VIEW every_score AS {union}")
-    _make_view(scores, only)
+        scores.database.execute(f"CREATE VIEW scores AS {_labelled(scores, union, only)}")
     return scores
 
 
@@ -148,14 +147,14 @@ def _make_table(scores: Scores, runs: Path, folders: Iterable[Path]) -> None:
             scores.database.execute(f"INSERT INTO made {query}", values)
 
 
-def _make_view(scores: Scores, only: Sequence[Named] | None) -> None:
-    """`scores`: everything, or what is named under these labels."""
-    view = "SELECT * FROM every_score"
-    if only is not None:
-        scores.database.execute("CREATE TABLE named (key VARCHAR, label VARCHAR)")
-        scores.database.executemany("INSERT INTO named VALUES (?, ?)", [(named.key, named.label) for named in only])
-        view = "SELECT e.* REPLACE (n.label AS label) FROM every_score e JOIN named n ON e.evaluate_key = n.key"
-    scores.database.execute(f"CREATE VIEW scores AS {view}")
+def _labelled(scores: Scores, union: str, only: Sequence[Named] | None) -> str:
+    """The rows of what is named, under these labels."""
+    if only is None:
+        return union
+    names = [named.key for named in only], [named.label for named in only]
+    columns = "unnest(?::VARCHAR[]) AS key, unnest(?::VARCHAR[]) AS label"
+    scores.database.execute(f"CREATE TABLE named AS SELECT {columns}", names)
+    return f"SELECT e.* REPLACE (n.label AS label) FROM ({union}) e JOIN named n ON e.evaluate_key = n.key"
 
 
 def _fault(query: str, error: Exception, offset: int) -> InputError:

@@ -1,52 +1,61 @@
-"""Reading the finished scores of a plan: every record once, every score by clip once."""
+"""Reading the finished scores of plans: every record once, all scores by clip in one go."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gesturebench.benchmarks.plan import Cell
-from gesturebench.benchmarks.state import PER_CLIP, RunStore, StepState
+from gesturebench.benchmarks.plan import Cell, Plan
+from gesturebench.benchmarks.state import RunStore, StepState
 from gesturebench.benchmarks.step import Step
-from gesturebench.common.files import read_json
+from gesturebench.benchmarks.unit_scores import UnitScores
 from gesturebench.results.numbers import Sample
-
-PerUnit = Mapping[str, Mapping[str, float]]
-"""By unit id what the unit contributed to each column, and its `frames`."""
 
 
 class Score:
-    """One finished evaluation: its record, and what every clip contributed, read when it is asked for."""
+    """One finished evaluation: its record, and what every scoring unit contributed."""
 
-    def __init__(self, step: Step, store: RunStore):
-        self.record = store.record(step)
-        self._per_clip = os.path.join(store.runs, step.kind, step.key, PER_CLIP)
+    def __init__(self, step: Step, scores: "Scores"):
+        self.record: dict[str, Any] = scores.records[step.key]
+        self._key, self._scores = step.key, scores
 
     @property
     def numbers(self) -> dict[str, Any]:
         return self.record["metrics"]
 
-    @cached_property
-    def per_unit(self) -> PerUnit:
-        return read_json(Path(self._per_clip))
+    @property
+    def by_unit(self) -> UnitScores:
+        return self._scores.by_unit[self._key]
 
 
 class Scores:
-    """The finished evaluations of a store among those that `states` says are done; each is read once."""
+    """The finished evaluations of plans, those that `states` says are done."""
 
-    def __init__(self, store: RunStore, states: Mapping[str, StepState]):
-        self.store, self.states = store, states
+    def __init__(self, plans: Sequence[Plan], store: RunStore, states: Mapping[str, StepState]):
+        self.plans, self.store, self.states = plans, store, states
         self._read: dict[str, Score] = {}
+
+    @cached_property
+    def records(self) -> dict[str, dict[str, Any]]:
+        """By key of the evaluation, of all at once."""
+        return self.store.records(self._finished())
+
+    @cached_property
+    def by_unit(self) -> dict[str, UnitScores]:
+        """By key of the evaluation, of all at once."""
+        return self.store.scores(self._finished())
+
+    def _finished(self) -> list[Step]:
+        steps = (step for plan in self.plans for cell in plan.cells for step in cell.evaluate.values())
+        return [step for step in steps if self.is_done(step)]
 
     def is_done(self, step: Step) -> bool:
         return step.key in self.states and self.states[step.key].status == "done"
 
     def of(self, step: Step) -> Score:
         if step.key not in self._read:
-            self._read[step.key] = Score(step, self.store)
+            self._read[step.key] = Score(step, self)
         return self._read[step.key]
 
     def done(self, steps: Iterable[Step]) -> list[Score]:
@@ -61,22 +70,20 @@ def scores_of(cells: Sequence[Cell], metric: str, scores: Scores) -> list[Score]
 def sample_of(found: Sequence[Score], key: str) -> Sample:
     """Stack seeds. The windows of a clip are no independent draws: they enter as one, their weighted mean."""
     totals = np.array([score.numbers[key] for score in found], dtype=np.float64)
-    by_clip = [_by_clip(score.per_unit, key) for score in found]
-    clips = sorted(set().union(*by_clip))
     n = int(found[0].numbers["n"])
+    seeds = [score.by_unit.by_clip(key) for score in found]
+    clips = seeds[0][0]
+    if any(names != clips for names, _, _ in seeds):
+        clips = tuple(sorted({name for names, _, _ in seeds for name in names}))
+        seeds = [(clips, *_spread(clips, *seed)) for seed in seeds]
     if not clips:
         return Sample(totals, None, None, n)
-    table = np.array([[seed.get(clip, (0.0, 0.0)) for clip in clips] for seed in by_clip])
-    return Sample(totals, table[..., 0], table[..., 1], n, tuple(clips))
+    return Sample(totals, np.stack([v for _, v, _ in seeds]), np.stack([w for _, _, w in seeds]), n, clips)
 
 
-def _by_clip(per_unit: PerUnit, key: str) -> dict[str, tuple[float, float]]:
-    """Value and weight of every clip; a unit's weight is its `<key>_n` if the evaluator gives one, else its frames."""
-    totals: dict[str, float] = {}
-    weights: dict[str, float] = {}
-    for unit, values in per_unit.items():
-        if key in values:
-            clip, weight = unit.split("/")[0], values.get(f"{key}_n", values["frames"])
-            totals[clip] = totals.get(clip, 0.0) + weight * values[key]
-            weights[clip] = weights.get(clip, 0.0) + weight
-    return {clip: (totals[clip] / weight if weight else 0.0, weight) for clip, weight in weights.items()}
+def _spread(
+    clips: Sequence[str], names: Sequence[str], value_C: np.ndarray, weight_C: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values and weights in the places of `clips`, without weight where this seed has none."""
+    value_of, weight_of = dict(zip(names, value_C)), dict(zip(names, weight_C))
+    return np.array([value_of.get(c, 0.0) for c in clips]), np.array([weight_of.get(c, 0.0) for c in clips])

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ def write_report(
     page = template("report.html").render(
         table=table,
         element=html_table(sheet_of(table), links),
-        figures=figures,
+        figures=[(title, _inline(svg)) for title, svg in figures],
         clip_id=clip_id,
         duration_s=motion.duration_s,
         moments=moments,
@@ -60,6 +61,11 @@ def write_report(
     )
     with writing(out) as part:
         part.write_text(page, encoding="utf-8")
+
+
+def _inline(svg: str) -> str:
+    """Without its metadata and its names of namespaces, which a page does not need."""
+    return re.sub(r' xmlns(:\w+)?="[^"]*"', "", re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL))
 
 
 def example_clip(plan: Plan, clips: ClipStore) -> str:

@@ -18,6 +18,8 @@ ALPHA = 0.05
 RELABELLINGS = 9999
 """Random relabellings (a fixed seed) where there are too many to go through all."""
 _ALL_UP_TO = 13_000
+_AT_ONCE = 16
+"""Rows whose relabellings are held in memory together."""
 
 Gap = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """How much worse the first of two means is, up to the sign; see `gap_of`."""
@@ -46,7 +48,7 @@ def compare(
     reference: Contender, others: Sequence[Contender], direction: Direction = "lower", truth: Contender | None = None
 ) -> list[Verdict]:
     """Every one of `others` against `reference`; Holm's correction is for all comparisons that were possible."""
-    raw = _p_values(reference, others, gap_of(direction, truth and truth.sample.totals.mean()))
+    raw = _p_values(reference, others, direction, truth)
     possible = [i for i, p in enumerate(raw) if p is not None]
     adjusted = dict(zip(possible, holm([raw[i] for i in possible])))
     return [
@@ -84,29 +86,37 @@ def shares(sample: Sample) -> np.ndarray:
     return (n_clips * weights * sample.values / weights.sum(1, keepdims=True)).mean(0)
 
 
-def sign_flip_p(a_C: np.ndarray, b_KC: np.ndarray, gap: Gap) -> np.ndarray:
+def sign_flip_p(a_C: np.ndarray, b_KC: np.ndarray, truth: float | None = None) -> np.ndarray:
     """(K,) two-sided p-values of rows `b` against `a`, paired by clip: were the rows' names exchangeable within every
-    clip, how often would the gap be as wide as it is? All 2^(C-1) exchanges where they are few, else 9999 drawn ones,
-    the observed one counted with them (Phipson and Smyth 2010)."""
+    clip, how often would their means, or their distances to `truth`, be as far apart as they are? All 2^(C-1)
+    exchanges where they are few, else 9999 drawn ones, the observed one counted with them (Phipson and Smyth 2010).
+
+    Exchanges leave the middle m of the two means where it is: they become m + d and m - d, whose distances to truth
+    differ by 2 min(|d|, |m - truth|).
+    """
     flips_PC, drawn = _flips(len(a_C))
     half_KC = (a_C - b_KC) / 2
-    middle_K = (a_C + b_KC).mean(1) / 2
-    shift_PK = flips_PC @ half_KC.T / len(a_C)
-    observed_K = half_KC.mean(1)
-    return _share_as_wide(
-        gap(middle_K + shift_PK, middle_K - shift_PK), gap(middle_K + observed_K, middle_K - observed_K), drawn
-    )
+    wide_K = np.abs(half_KC.mean(1))
+    if truth is not None:
+        wide_K = np.minimum(wide_K, np.abs((a_C + b_KC).mean(1) / 2 - truth))
+    hits_K = np.empty(len(b_KC))
+    for i in range(0, len(b_KC), _AT_ONCE):
+        some = slice(i, i + _AT_ONCE)
+        d_KP = np.abs(half_KC[some] @ flips_PC.T / len(a_C))
+        hits_K[some] = _as_wide(d_KP, wide_K[some]).sum(1)
+    return (hits_K + drawn) / (len(flips_PC) + drawn)
 
 
 def relabelling_p(a_S: np.ndarray, b_S: np.ndarray, gap: Gap) -> float:
-    """Two-sided p-value of two rows with unpaired values, one for each seed: as `sign_flip_p`, over all ways to deal
-    the values to two rows of these sizes (Fisher and Pitman's test)."""
+    """Two-sided p-value of two rows with unpaired values, one for each seed: over all ways to deal the values to two
+    rows of these sizes, how often would the gap be as wide as it is (Fisher and Pitman's test)?"""
     pooled = np.concatenate([a_S, b_S])
     first_PS, drawn = _deals(len(a_S), len(b_S))
     sums_P = pooled[first_PS].sum(1)
     means = sums_P / len(a_S), (pooled.sum() - sums_P) / len(b_S)
-    observed = gap(np.array([a_S.mean()]), np.array([b_S.mean()]))
-    return float(_share_as_wide(gap(*means)[:, None], observed, drawn)[0])
+    wide_K = np.abs(gap(np.array([a_S.mean()]), np.array([b_S.mean()])))
+    hits = _as_wide(np.abs(gap(*means))[None], wide_K).sum()
+    return float((hits + drawn) / (len(first_PS) + drawn))
 
 
 def enough(sample: Sample, other: Sample) -> bool:
@@ -116,15 +126,18 @@ def enough(sample: Sample, other: Sample) -> bool:
     return 2 / math.comb(len(sample.totals) + len(other.totals), len(sample.totals)) <= ALPHA
 
 
-def _p_values(reference: Contender, others: Sequence[Contender], gap: Gap) -> list[float | None]:
+def _p_values(
+    reference: Contender, others: Sequence[Contender], direction: Direction, truth: Contender | None
+) -> list[float | None]:
     """Uncorrected; None where no test is possible: too little was run, or other clips were scored."""
     a, found = reference.sample, [None] * len(others)
+    target = float(truth.sample.totals.mean()) if truth and direction == "closer to ground truth" else None
     able = [i for i, other in enumerate(others) if _comparable(a, other.sample)]
     if able and a.has_clips:
         rows_KC = np.stack([shares(others[i].sample) for i in able])
-        p_K = sign_flip_p(shares(a), rows_KC, gap).tolist()
+        p_K = sign_flip_p(shares(a), rows_KC, target).tolist()
     else:
-        p_K = [relabelling_p(a.totals, others[i].sample.totals, gap) for i in able]
+        p_K = [relabelling_p(a.totals, others[i].sample.totals, gap_of(direction, target)) for i in able]
     for i, p in zip(able, p_K):
         found[i] = p
     return found
@@ -146,12 +159,10 @@ def _interval_leaves_zero_out(
     return low > 0 or high < 0
 
 
-def _share_as_wide(null_PK: np.ndarray, observed_K: np.ndarray, drawn: bool) -> np.ndarray:
-    """The share of relabellings whose gap is as wide as the observed one, up to rounding."""
-    wide_K = np.abs(observed_K)
-    slack_K = 1e-12 * np.maximum(wide_K, np.abs(null_PK).max(0))
-    hits_K = (np.abs(null_PK) >= wide_K - slack_K).sum(0)
-    return (hits_K + drawn) / (len(null_PK) + drawn)
+def _as_wide(null_KP: np.ndarray, wide_K: np.ndarray) -> np.ndarray:
+    """(K, P) whether a relabelling's width reaches the observed one, up to rounding."""
+    slack_K = 1e-12 * np.maximum(wide_K, null_KP.max(1))
+    return null_KP >= (wide_K - slack_K)[:, None]
 
 
 @lru_cache(maxsize=8)

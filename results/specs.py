@@ -153,7 +153,9 @@ def load_spec(name_or_path: str) -> TableSpec:
 def _checked(spec: TableSpec, where: str) -> TableSpec:
     """The spec, if every name of the paper's side is one that the published numbers know."""
     if bool(spec.grids) == bool(spec.awaits):
-        raise InputError(f"{where}: {'both' if spec.grids else 'neither'} grids and awaits", expected="one of them")
+        raise InputError(
+            f"{where}: {'both grids and' if spec.grids else 'neither grids nor'} awaits", expected="one of them"
+        )
     for row in spec.rows:
         if row.published and row.source >= len(spec.numbers):
             raise InputError(

@@ -38,7 +38,7 @@ def build_table(
     """
     columns = tuple(columns or _columns(plans))
     states = store.states([step for plan in plans for step in plan.steps]) if states is None else states
-    scores, conditions = Scores(store, states), Conditions(states)
+    scores, conditions = Scores(plans, store, states), Conditions(states)
     drafts = [_draft(plan, row, columns, scores, conditions) for plan in plans for row in plan.grid.rows]
     drafts = sorted(drafts, key=lambda draft: list(GROUPS).index(draft.group))
     lines, contenders = _lines(drafts, columns)

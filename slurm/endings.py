@@ -38,6 +38,8 @@ def settle(steps: Iterable[Step], states: Mapping[str, StepState], store: RunSto
         if post is None or states[step.key].status not in OPEN or found.is_active(step.key):
             continue
         kind = death(step.key, store, found)
+        if kind == "lost" and states[step.key].status == "running":
+            continue  # forgotten by Slurm, but alive on its node
         if kind is not None and not store.is_done(step):
             endings.append(_close(step, kind, store, post, found.job(step.key)))
     return endings

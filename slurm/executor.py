@@ -20,6 +20,10 @@ JOBS = "jobs"
 """Folder of scripts, pickles and Slurm's logs inside a submission."""
 
 
+_ON_FIRST_NODE = ("--nodes=1", "--ntasks=1")
+"""A job of several machines has one runner; a training that uses the others starts its processes there itself."""
+
+
 def submit_array(array: Array, number: int, folder: Path, profile: Profile, dependency: str) -> str:
     """Hand an array to Slurm and return the job id. `Refused` is Slurm's no, after `Unreachable` the array may have
     been accepted."""
@@ -69,7 +73,7 @@ def parameters(request: Request, profile: Profile, name: str, dependency: str) -
         "signal_delay_s": profile.signal_delay_s,
         "array_parallelism": profile.array_parallelism,
         "setup": list(profile.setup) or None,
-        "srun_args": ["--kill-on-bad-exit=1"],
+        "srun_args": ["--kill-on-bad-exit=1", *_ON_FIRST_NODE] if request.nodes > 1 else ["--kill-on-bad-exit=1"],
         "additional_parameters": {"requeue": True, **options, **request.options},
     }
     return {key: value for key, value in found.items() if value is not None}

@@ -41,11 +41,13 @@ Choice = Callable[[Step, StepState], bool]
 
 @dataclass
 class Launch:
-    """What a call of `launch` did: keys that were submitted or were in a job already, endings that it found out about,
-    job ids by array name."""
+    """What a call of `launch` did: keys that were submitted, were in a job already, or are being made by somebody that
+    Slurm does not know (another runner, a job it has forgotten); endings that it found out about, job ids by array
+    name."""
 
     submitted: list[str] = field(default_factory=list)
     live: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
     endings: list[Ending] = field(default_factory=list)
     jobs: dict[str, str] = field(default_factory=dict)
     n_jobs: int = 0
@@ -79,6 +81,7 @@ def launch(
         states = store.states(steps)
         places = live_places(steps, states, found)
         done.live = list(places)
+        done.elsewhere = [key for key, state in states.items() if state.status == "running" and key not in places]
         wanted = wanted_steps(steps, states, store, choose, places)
         if wanted:
             _submit(wanted, places, found, store, profile, grid, execute, tell, done)
@@ -106,13 +109,14 @@ def wanted_steps(
     choose: Choice = everything,
     live: Mapping[str, Place] | None = None,
 ) -> tuple[Step, ...]:
-    """The missing ones that are chosen and not `live`, less those whose needed steps are not to be had."""
+    """The missing ones that are chosen and in nobody's hands, less those whose needed steps are not to be had."""
     wanted: dict[str, Step] = {}
     live, missing = live or {}, missing_steps(tuple(steps), store)
     absent = {step.key for step in missing}
     for step in missing:
         has_all = all(need.key not in absent or need.key in wanted or need.key in live for need in step.inputs.values())
-        if has_all and step.key not in live and choose(step, states[step.key]):
+        state = states[step.key]
+        if has_all and step.key not in live and state.status != "running" and choose(step, state):
             wanted[step.key] = step
     return tuple(wanted.values())
 

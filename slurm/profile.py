@@ -60,8 +60,8 @@ class Profile(Config):
     the shell before python starts (modules), `python` the interpreter there (default: this one), `environment`
     variables of the jobs. At most `array_parallelism` jobs of an array run at a time. Short steps share a job up to
     `pack_minutes` of expected work and `pack_max` steps. `signal_delay_s` before a time limit a job is warned, saves
-    its checkpoint and goes back to the queue. After `breaker` failures of the same text nothing new is started (0:
-    never).
+    its checkpoint and goes back to the queue. A job that Slurm does not know `lost_after_s` after its submission was
+    forgotten. After `breaker` failures of the same text nothing new is started (0: never).
     """
 
     defaults: Request = Request()
@@ -75,6 +75,7 @@ class Profile(Config):
     pack_minutes: float = Field(30, gt=0)
     pack_max: int = Field(100, ge=1)
     signal_delay_s: int = Field(90, ge=5)
+    lost_after_s: float = Field(120, gt=0)
     breaker: int = Field(5, ge=0)
     policy: Policy = Policy()
 

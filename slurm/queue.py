@@ -53,12 +53,13 @@ class Sight:
     complaint: str = ""
 
     def job(self, name: str, index: int) -> Job | None:
-        """What is known of a job. The queue is fresher, accounting knows more of what is over."""
+        """What is known of a job. The queue is fresher, accounting knows more of what is over. A job that runs or waits
+        in the accounts alone is none: the controller has forgotten it, and nobody will ever close its account."""
         place = (name, index)
         queued, account = self.queue.get(place), self.accounts.get(place)
-        if queued is not None and (queued.is_active or account is None or account.is_active):
-            return queued
-        return account
+        if account is not None and account.is_active:
+            account = None
+        return queued if account is None or (queued is not None and queued.is_active) else account
 
     def ids(self) -> Mapping[str, str]:
         """Job id by job name: of the array, not of its elements."""

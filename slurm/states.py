@@ -46,8 +46,8 @@ def _overlaid(key: str, state: StepState, store: RunStore, found: Survey) -> Ste
     if job is not None and job.is_active:
         return _waiting(state, job)
     kind = death(key, store, found)
-    if kind is None:
-        return state if state.status != "running" else StepState("missing", "its job is over")
+    if kind is None or (kind == "lost" and state.status == "running"):
+        return state
     return StepState(STATUS_OF[kind], ending(post, job))
 
 

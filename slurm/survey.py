@@ -12,9 +12,6 @@ from gesturebench.slurm.queue import Job, Sight, look
 from gesturebench.slurm.submission import Submission, submissions
 from gesturebench.slurm.verdict import never_starts
 
-LOST_AFTER_S = 120.0
-"""A job that neither the queue nor accounting knows so long after it was submitted was forgotten."""
-
 
 class Post(NamedTuple):
     """A step's place in a submission."""
@@ -50,13 +47,17 @@ class Survey:
         post, job = self.posts.get(key), self.job(key)
         if job is not None:
             return job.is_active and not never_starts(job)
-        return post is not None and not post.is_void and self.at - post.submission.created < LOST_AFTER_S
+        return post is not None and not post.is_void and self._is_young(post)
+
+    def _is_young(self, post: Post) -> bool:
+        """Whether Slurm may not know a job yet."""
+        return self.at - post.submission.created < post.submission.profile.lost_after_s
 
     def is_lost(self, key: str) -> bool:
         """Whether Slurm has forgotten a job that it had accepted."""
         post = self.posts.get(key)
         known = post is not None and bool(post.job_id) and self.sight.complete
-        return known and self.job(key) is None and self.at - post.submission.created >= LOST_AFTER_S
+        return known and self.job(key) is None and not self._is_young(post)
 
     @cached_property
     def by_place(self) -> Mapping[Place, list[str]]:

@@ -11,7 +11,6 @@ from gesturebench.common.corpus.units import Cut, Length, Reference, Unit
 from gesturebench.common.errors import InputError, unknown_name
 from gesturebench.common.files import sha256_json
 
-
 ON_STANDIN = "-on-standin"
 """Ends the name of a protocol of BEAT2 as the stand-in corpus can be scored under it."""
 

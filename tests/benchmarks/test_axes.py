@@ -4,7 +4,7 @@ import math
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gesturebench.benchmarks.axes import MOST, Point, label_of, points_of
@@ -38,6 +38,7 @@ def grid(row_axes=None, label="row", **changes) -> Grid:
     return Grid(title="t", data="standin:tiny", protocol="standin", rows=(row,), **changes)
 
 
+@settings(max_examples=60, deadline=None)
 @given(axes())
 def test_there_is_a_row_for_every_combination(given_axes):
     rows = grid(given_axes).expanded().rows
@@ -46,6 +47,7 @@ def test_there_is_a_row_for_every_combination(given_axes):
     assert len({tuple(row.values.items()) for row in rows}) == len(rows)
 
 
+@settings(max_examples=60, deadline=None)
 @given(axes())
 def test_each_row_takes_one_step_of_every_axis(given_axes):
     for row in grid(given_axes).expanded().rows:
@@ -54,6 +56,7 @@ def test_each_row_takes_one_step_of_every_axis(given_axes):
             assert tuple(row.values[key] for key in axis) in list(zip(*axis.values()))
 
 
+@settings(max_examples=60, deadline=None)
 @given(axes())
 def test_the_first_axis_is_the_slowest(given_axes):
     points, _ = points_of(given_axes, (), "grid")
@@ -64,6 +67,7 @@ def test_the_first_axis_is_the_slowest(given_axes):
     assert places == sorted(places)
 
 
+@settings(max_examples=60, deadline=None)
 @given(axes(), st.data())
 def test_an_exclusion_leaves_out_what_it_names_and_nothing_else(given_axes, data):
     everything, _ = points_of(given_axes, (), "grid")
@@ -75,12 +79,14 @@ def test_an_exclusion_leaves_out_what_it_names_and_nothing_else(given_axes, data
     assert used == {0}
 
 
+@settings(max_examples=60, deadline=None)
 @given(axes())
 def test_expansion_is_its_own_expansion(given_axes):
     once = grid(given_axes).expanded()
     assert once.expanded() == once
 
 
+@settings(max_examples=60, deadline=None)
 @given(axes())
 def test_rows_without_axes_of_their_own_take_the_grids(given_axes):
     assert grid(None, axes=given_axes).expanded().rows == grid(given_axes).expanded().rows

@@ -20,14 +20,18 @@ from gesturebench.benchmarks.state import RunStore
 from gesturebench.benchmarks.step import Step
 from gesturebench.common.files import read_json
 
-KILLS, PAUSE_S = 12, (0.2, 0.9)
+KILLS = 10
 
 
 def plan(log: Path) -> tuple[Step, ...]:
-    """40 steps in chains: the longer ones hand on parts from attempt to attempt."""
-    slow = [toys.step(f"slow{i}", does="slow", log=f"{log}.{i}", pause_s=0.05) for i in range(8)]
-    after = [toys.step(f"after{i}", slow[i // 2], slow[(i // 2 + 3) % 8], kind="generate") for i in range(16)]
-    return (*slow, *after, *(toys.step(f"score{i}", after[i], kind="evaluate") for i in range(16)))
+    """40 steps in chains; each hands on its parts from attempt to attempt."""
+
+    def step(name: str, kind: str, *needs: Step) -> Step:
+        return toys.step(name, *needs, kind=kind, does="slow", log=f"{log}.{name}", pause_s=0.03)
+
+    fits = [step(f"fit{i}", "fit") for i in range(8)]
+    made = [step(f"made{i}", "generate", fits[i // 2], fits[(i // 2 + 3) % 8]) for i in range(16)]
+    return (*fits, *made, *(step(f"score{i}", "evaluate", made[i]) for i in range(16)))
 
 
 @pytest.fixture
@@ -60,9 +64,24 @@ def start(tmp_path) -> Iterator:
 
 
 def workers_of(pid: int) -> list[int]:
-    """Its children, the resource tracker aside."""
-    found = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True).stdout
-    return [int(line.split()[0]) for line in found.splitlines() if "spawn_main" in line]
+    """Its children, the resource tracker aside; none where there is no /proc."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = status.read_text().rpartition(")")[2].split()[1]
+            if int(parent) == pid and b"spawn_main" in (status.parent / "cmdline").read_bytes():
+                found.append(int(status.parent.name))
+    return found
+
+
+def tried(runs: Path) -> int:
+    return len(list((runs / ".attempts").glob("*/*.json")))
+
+
+def wait_for_attempts(runs: Path, count: int) -> None:
+    end = time.monotonic() + 60
+    while tried(runs) < count and time.monotonic() < end and len(list(runs.glob("evaluate/*"))) < 16:
+        time.sleep(0.02)
 
 
 @pytest.mark.slow
@@ -70,7 +89,8 @@ def test_whatever_is_killed_every_step_is_made_once(tmp_path, view, start):
     dice, runs = random.Random(0), tmp_path / "runs"
     runners = [start(), start()]
     for _ in range(KILLS):
-        time.sleep(dice.uniform(*PAUSE_S))
+        wait_for_attempts(runs, tried(runs) + dice.randint(1, 5))
+        time.sleep(dice.uniform(0, 0.1))
         place = dice.randrange(2)
         victim = dice.choice([runners[place].pid, *workers_of(runners[place].pid)])
         with contextlib.suppress(ProcessLookupError):
@@ -83,8 +103,9 @@ def test_whatever_is_killed_every_step_is_made_once(tmp_path, view, start):
         runner.wait()
     steps = plan(tmp_path / "log")
     outcome = Runner(runs, 2, view, toys.execute).run(steps)
-    print(len(outcome.made), len(outcome.cached), __import__("collections").Counter(a.outcome for s in steps for a in Attempts(runs).of(s.key)))
     assert outcome.exit_code == 0
+    assert outcome.cached  # by those that were killed
+    assert tried(runs) > len(steps)
     for step in steps:
         expected = 1 + sum(1 for _ in step.inputs) * (1 if step.kind == "generate" else 3)
         assert read_json(step.folder(runs) / "value.json") == expected

@@ -4,7 +4,7 @@ import json
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gesturebench.benchmarks.grid import Row
@@ -53,6 +53,7 @@ def rows(draw) -> tuple[str, tuple[Row, ...]]:
     return f"{draw(gaps)}+{draw(gaps)}".join(parts), tuple(found)
 
 
+@settings(max_examples=60, deadline=None)
 @given(rows())
 def test_a_text_says_what_it_was_made_from(made):
     text, expected = made

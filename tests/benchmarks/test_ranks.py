@@ -105,7 +105,7 @@ def test_a_killed_process_ends_all(store, tmp_path):
             os.kill(started[1], signal.SIGKILL)
 
     patient = {"training": {**TRAIN, "steps": 100_000}}
-    with pytest.raises(PeerLost, match="training process 1 of 2 died without a word"):
+    with pytest.raises(PeerLost, match="training process 1 of 2 was killed"):
         steps.execute(job(tmp_path, store, "toy_fit:fit", patient), kill)
     for pid in started.values():
         with pytest.raises(ProcessLookupError):

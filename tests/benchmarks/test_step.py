@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gesturebench.benchmarks.resources import Resources
@@ -37,11 +37,13 @@ def naive_key(step: Step) -> str:
     return sha256_json({"kind": step.kind, "spec": step.spec, "inputs": inputs})[:24]
 
 
+@settings(max_examples=40, deadline=None)
 @given(plans())
 def test_the_key_is_the_hash_of_kind_spec_and_the_keys_of_the_inputs(steps):
     assert [step.key for step in steps] == [naive_key(step) for step in steps]
 
 
+@settings(max_examples=40, deadline=None)
 @given(plans())
 def test_steps_come_back_from_json_as_they_were(steps):
     back = steps_from_json(json.loads(json.dumps(steps_to_json(steps), sort_keys=True)))
@@ -101,6 +103,7 @@ def test_resources_and_places_are_no_part_of_the_key():
     assert plain.key == Step("fit", "b", {"x": 1}, place={"root": "/"}, resources=Resources(gpus=2)).key
 
 
+@settings(max_examples=40, deadline=None)
 @given(plans())
 def test_a_closure_has_every_step_once_and_after_its_inputs(steps):
     seen: set[str] = set()

@@ -84,6 +84,22 @@ def test_ctrl_c_ends_with_130_and_one_line(start, grid, tmp_path):
     assert "Traceback" not in stderr
 
 
+def test_a_run_that_is_asked_to_stop_saves_and_goes_on_to_the_same_table(call, start, grid, runs, tmp_path):
+    """As a batch script asks before its time is over: USR2 to everything it started, or to the run alone."""
+    cell = open_plan(str(grid), runs).cells_of("RAG")[0]
+    step, store, claims = cell.generate.inputs["denoiser"], RunStore(tmp_path), Claims(tmp_path)
+    process = start("run", grid, "--runs", tmp_path, "--workers", 1, stderr=subprocess.PIPE, text=True)
+    while claims.holder(step.key) is None and not store.is_done(step):
+        assert process.poll() is None, "the run ended before the step began"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGUSR2)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 75
+    assert stderr.splitlines()[-1].endswith("interrupted, the same command continues")
+    assert call("run", grid, "--runs", tmp_path).returncode == 0
+    assert table(call, grid, tmp_path) == table(call, grid, runs)
+
+
 def test_motion_for_a_sound_file_of_any_rate(call, grid, runs, tmp_path):
     noise = np.random.default_rng(0).normal(0, 0.1, 44_100 * 3 + 17)
     soundfile.write(tmp_path / "talk.wav", noise, 44_100)

@@ -12,6 +12,7 @@ import yaml
 from gesturebench.benchmarks.grid import StepResources, load_grid
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import write_json
+from gesturebench.generation import choose_cell
 from gesturebench.planning import open_grid, open_plan, show_plan
 
 
@@ -158,3 +159,10 @@ def test_the_verb_is_thin(tmp_path):
     found = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "80"})
     assert json.loads(found.stdout)["title"] == load_grid("tiny").title
     assert not list(Path(tmp_path).iterdir())
+
+
+def test_speech_cannot_be_given_to_a_row_that_is_not_built(tmp_path):
+    plan = open_plan("rag_gesture[retrieval=none,llm]", tmp_path)
+    with pytest.raises(InputError, match=r"retrieval=llm': .* is not built yet; choose another --row"):
+        choose_cell(plan, "rag_gesture", "rag_gesture, retrieval=llm", 0)
+    assert choose_cell(plan, "rag_gesture", None, 0).row.label == "rag_gesture, retrieval=none"

@@ -18,9 +18,11 @@ from gesturebench.results.figure_intervals import interval_figure
 from gesturebench.results.figure_ranks import levels, losses_of, rank_figure
 from gesturebench.results.figure_scale import limits
 from gesturebench.results.figure_style import FORMATS, NothingToDraw, figure_bytes, house_style, save_figure, wrapped
-from gesturebench.results.figures import Wish, figures_for_report
+from gesturebench.results.figures import checked_wish, figures_for_report
 from gesturebench.results.numbers import Sample
+from gesturebench.results.printed import printed_in
 from gesturebench.results.rank_statistics import Ranking, rank
+from gesturebench.results.specs import load_spec
 from gesturebench.results.table import build_table
 from tests.results.made_up import BLIND, GUIDED, TRUTH, fill, fits, leave_curve, planned, swept
 
@@ -73,7 +75,8 @@ def test_rows_beside_the_axis_are_lines_and_those_far_off_are_told(store):
     figure = axis_figure(plan, store, ["fgd"])
     across = [line.get_ydata()[0] for line in figure.axes[0].lines if line not in measured_lines(figure.axes[0])]
     assert across == [numbers(plan, store, "fgd")["Ground truth"].mean]
-    assert "↑ Random clip 5" in words(figure)
+    told = numbers(plan, store, "fgd")["Random clip"].mean
+    assert f"↑ Random clip {told:.4g}" in words(figure)
     assert max(figure.axes[0].get_ylim()) < 10
 
 
@@ -122,6 +125,16 @@ def test_published_values_are_open_and_say_what_they_were_measured_on(store):
         assert marker.get_markerfacecolor() == "none"
         assert at is None or (marker.get_xdata()[0], marker.get_ydata()[0]) == at
         assert "published (on BEAT2)" in words(figure)
+
+
+def test_a_published_value_takes_the_place_of_a_missing_number(store):
+    plan = swept(LR)
+    fill(plan, store, by_lr, without=["RAG, guidance.lr=0.1", "RAG, guidance.lr=0.5"])
+    printed = {("RAG, guidance.lr=0.1", "fgd"): 5.1, ("RAG, guidance.lr=0.5", "fgd"): 500.0}
+    axes = interval_figure(plan, store, ["fgd"], published=printed).axes[0]
+    assert [list(line.get_xdata()) for line in axes.lines if line.get_markersize() == 7] == [[5.1]]
+    assert [text.get_text() for text in axes.texts if text.get_style() == "italic"] == ["missing"]
+    assert max(axes.get_xlim()) < 10
 
 
 def test_intervals_stand_where_the_table_says(store):
@@ -219,7 +232,7 @@ def test_ranks_of_clips_are_where_the_statistics_say(store):
 def samples_of(plan, store, key):
     from gesturebench.results.reading import Scores, sample_of, scores_of
 
-    scores = Scores(store, store.states(plan.steps))
+    scores = Scores([plan], store, store.states(plan.steps))
     return {row.label: sample_of(scores_of(plan.cells_of(row.label), key, scores), key) for row in plan.grid.rows}
 
 
@@ -386,17 +399,40 @@ def test_one_seed_and_one_row_is_a_picture(store):
 
 def test_a_wish_is_checked():
     with pytest.raises(InputError, match=r"unknown kind of figure 'rank'.*did you mean 'ranks'"):
-        Wish.checked("rank")
+        checked_wish("demo", "rank")
     with pytest.raises(InputError, match=r"--axis guidance.lr with --kind ranks"):
-        Wish.checked("ranks", axis="guidance.lr")
+        checked_wish("demo", "ranks", axis="guidance.lr")
     with pytest.raises(InputError, match=r"unknown test 't'"):
-        Wish.checked("ranks", test="t")
+        checked_wish("demo", "ranks", test="t")
+
+
+def test_published_values_are_those_of_the_grid_s_own_columns():
+    """A table with a block of columns for one, two and three frames has one grid for each."""
+    spec = load_spec("exges-table2")
+    values = [printed_in(spec, grid) for grid in spec.grids]
+    assert [{key for _, key in found} for found in values] == [{"mpjpe", "pa_mpjpe"}] * len(spec.grids)
+    assert len({found["ExGes", "pa_mpjpe"] for found in values}) == len(spec.grids)
+    assert {float(v.value) for v in spec.numbers[0].values if v.method == "ExGes" and v.metric.startswith("PA")} >= {
+        found["ExGes", "pa_mpjpe"] for found in values
+    }
+    with pytest.raises(InputError, match=r"not filled by grid 'demo'; expected one of exges-table2-1"):
+        printed_in(spec, "demo")
 
 
 def test_scales_show_what_competes():
     assert limits([(1.0, 1.0, 1.0)], []) == pytest.approx((0.95, 1.05))
     assert limits([], [(3.0, 2.0, 4.0)]) == pytest.approx((1.88, 4.12))
     assert limits([(0.0, 0.0, 0.0)], []) == (-1.0, 1.0)
+
+
+def test_ticks_are_told_apart(store):
+    plan = swept(LR)
+    fill(plan, store, lambda cell, key: 1100 + cell.row.values.get("guidance.lr", 0) / 100)
+    figure = interval_figure(plan, store, ["bc"])
+    with house_style():
+        figure.canvas.draw()
+    ticks = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert len(set(ticks)) == len(ticks) > 2
 
 
 def test_words_are_wrapped_to_a_width():

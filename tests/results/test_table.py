@@ -10,7 +10,7 @@ import pytest
 from gesturebench.benchmarks.grid import Grid, Row
 from gesturebench.benchmarks.plan import Plan, make_plan
 from gesturebench.benchmarks.source import FolderSource, StandinSource
-from gesturebench.benchmarks.state import RunStore
+from gesturebench.benchmarks.state import RunStore, StepState
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import read_json, write_json
 from gesturebench.results.latex import latex_escaped
@@ -23,7 +23,7 @@ ROWS = (
     Row(label="bad", method="rag_gesture"),
     Row(label="seer", method="rag_gesture", group="control", config={"retrieval": {"strategy": "positions"}}),
 )
-VALUES = {"Truth & more_50%": 1.0, "good": 2.0, "bad": 5.0, "seer": 0.5, "other": 3.0, "a|b": 1.0}
+VALUES = {"Truth & more_50%": 1.0, "good": 2.0, "bad": 5.0, "seer": 0.5, "other": 3.0, "a|b": 1.0, "worst": 9.0}
 
 
 def plan(source=None, **changes) -> Plan:
@@ -102,6 +102,126 @@ def test_states_of_what_is_not_there(store):
     assert lines["seer"].entries["fgd"].status == "missing"
     assert lines["good"].entries["fgd"].status == "done"
     assert "failed" in render(build_table([p], store), "markdown")
+
+
+def failed(store: RunStore, step, kind: str = "error") -> None:
+    failure = {"kind": kind, "exception": "ValueError", "message": "no", "traceback": ""}
+    write_json(store.failure_file(step.key), {"failure": failure})
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("timeout", "timed out"), ("memory", "out of memory"), ("preempted", "preempted"), ("node", "node failure")],
+)
+def test_how_a_row_ended_is_its_state(store, kind, status):
+    p = plan()
+    failed(store, p.cells_of("bad")[1].generate, kind)
+    line = next(line for line in build_table([p], store).lines if line.label == "bad")
+    assert {entry.status for entry in line.entries.values()} == {status}
+
+
+def test_rows_wait_for_a_shared_part_that_failed(store):
+    p = plan()
+    codec = p.cells_of("bad")[0].generate.inputs["vae_upper"]
+    failed(store, codec)
+    table = build_table([p], store)
+    states = {line.label: line.entries["fgd"].status for line in table.lines}
+    assert states == {"Truth & more_50%": "missing", "good": "blocked", "bad": "blocked", "seer": "blocked"}
+    assert "good, bad, seer: fit vae_upper failed: ValueError: no." in table.remarks
+
+
+def test_states_that_only_a_scheduler_knows(store):
+    p = plan()
+    record(p, store, labels=("good",))
+    waiting = p.cells_of("bad")[0].generate
+    states = store.states(p.steps) | {waiting.key: StepState("queued", "job 7")}
+    table = build_table([p], store, states)
+    assert {line.label: line.entries["fgd"].status for line in table.lines}["bad"] == "queued"
+    assert "queued" in render(table, "latex")
+    assert any("bad: generate bad (seed 0) queued: job 7" in remark for remark in table.remarks)
+
+
+def test_rows_that_are_not_built_say_so(store):
+    rows = (*ROWS, Row(label="new", method="exges"), Row(label="other", method="rag_gesture", awaits="another day"))
+    p = plan(rows=rows)
+    record(p, store)
+    table = build_table([p], store)
+    lines = {line.label: line for line in table.lines}
+    assert lines["new"].entries["fgd"].status == "not available"
+    assert "other: not available: another day." in table.remarks
+    assert any(remark.startswith("new: not available: ") and "exges" in remark for remark in table.remarks)
+    assert not any("not there yet" in remark for remark in table.remarks), "nobody can make them yet"
+
+
+def test_a_part_that_was_trained_with_half_the_batch_is_told(store):
+    p = plan()
+    record(p, store)
+    part = p.cells_of("bad")[1].generate.inputs["denoiser"]
+    shared = p.cells_of("bad")[0].generate.inputs["denoiser"]
+    for step, divisor in ((part, 2), (shared, 1)):
+        write_json(step.folder(store.runs) / "record.json", {"batch_divisor": divisor})
+    told = [remark for remark in build_table([p], store).remarks if "half of the configured batch" in remark]
+    assert told
+    assert all("denoiser (seed 1)" in remark for remark in told)
+    assert any(remark.startswith("bad: ") for remark in told)
+
+
+def test_the_order_in_which_cells_finished_does_not_show(tmp_path):
+    p, texts = plan(), []
+    for order in (1, -1):
+        store = RunStore(tmp_path / str(order))
+        for label in list(VALUES)[::order]:
+            record(p, store, labels=(label,), n=8)
+        texts.append(render(build_table([p], store), "csv"))
+    assert texts[0] == texts[1]
+
+
+def test_a_store_that_cannot_be_written_has_a_table(store):
+    p = plan()
+    record(p, store)
+    before = render(build_table([p], store), "csv")
+    left = {path for path in store.runs.rglob("*") if path.is_file()}
+    for path in store.runs.rglob("*"):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    store.runs.chmod(0o555)
+    try:
+        assert render(build_table([p], store), "csv") == before
+        assert {path for path in store.runs.rglob("*") if path.is_file()} == left
+    finally:
+        for path in [store.runs, *store.runs.rglob("*")]:
+            path.chmod(0o755)
+
+
+def test_the_caption_says_how_much_was_measured_and_how(store):
+    p = plan()
+    record(p, store)
+    table = build_table([p], store)
+    assert table.caption == (
+        f"T (stand-in corpus, not BEAT2). N = 4 clips, 1 to 2 seeds; protocol standin ({p.protocol.hash}); data x."
+    )
+    for form in ("markdown", "html", "latex", "terminal"):
+        assert "N = 4 clips, 1 to 2 seeds" in " ".join(render(table, form).split())
+
+
+def test_rows_are_compared_with_a_baseline(store):
+    p = plan(seeds=(0,))
+    record(p, store, n=8)
+    table = build_table([p], store, baseline="bad")
+    line = {line.label: line for line in table.lines}
+    assert line["good"].entries["l1div"].against_baseline.real
+    assert line["bad"].entries["l1div"].against_baseline is None
+    assert "2.00 ±0.00*" in to_terminal(table)
+    with pytest.raises(InputError, match=r"unknown row for a baseline 'bat'.*did you mean 'bad'"):
+        build_table([p], store, baseline="bat")
+
+
+def test_equal_labels_of_two_grids_keep_their_own_marks(store):
+    here, there = plan(seeds=(0,)), plan(seeds=(1,), rows=(ROWS[1], ROWS[2].model_copy(update={"label": "worst"})))
+    record(here, store, n=8)
+    record(there, store, n=8)
+    marks = [(line.label, line.entries["l1div"].mark) for line in build_table([here, there], store).lines]
+    assert ("good", "best") in marks
+    assert ("good", "second") in marks
 
 
 def test_one_seed_of_two_is_not_a_result(store):

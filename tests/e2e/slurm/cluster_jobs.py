@@ -24,7 +24,9 @@ def execute(job: Job, progress: Progress) -> None:
     found = BEHAVIOUR[job.spec.get("does", "work")](job, progress)
     total = 1 + sum(read_json(path / "value.json") for path in job.inputs.values())
     write_json(job.out / "value.json", total)
-    write_json(job.out / "record.json", {"status": "done", "batch_divisor": job.batch_divisor, **(found or {})})
+    write_json(
+        job.out / "record.json", {"status": "done", "metrics": {}, "batch_divisor": job.batch_divisor, **(found or {})}
+    )
 
 
 def _work(job: Job, progress: Progress) -> None:
@@ -52,20 +54,22 @@ def _train(job: Job, progress: Progress) -> dict:
     import torch
 
     from gesturebench.common.budget import Training
+    from gesturebench.common.fitting import FitContext
     from gesturebench.common.training import train
 
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Dropout(0.2), torch.nn.Linear(16, 1))
 
-    def losses(generator: torch.Generator) -> dict[str, torch.Tensor]:
+    def losses(rows: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         time.sleep(job.spec["pause_s"])
         with open(job.spec["log"], "a") as log:
             log.write(f"{os.environ.get('SLURM_RESTART_COUNT', 0)}\n")
-        batch = torch.randn(32, 8, generator=generator)
+        batch = torch.randn(rows, 8, generator=generator)
         return {"loss": (model(batch) - batch.sum(1, keepdim=True)).square().mean()}
 
     steps = job.spec["steps"]
-    train(model, losses, Training(steps=steps, save_every=10), seed_axes=("x",), work=job.work, progress=progress)
+    context = FitContext(None, job.out, job.work, progress=progress)
+    train(model, losses, Training(steps=steps, batch=32, save_every=10), seed_axes=("x",), context=context)
     return {"weights": [value.flatten().tolist() for value in model.state_dict().values()]}
 
 

@@ -88,7 +88,7 @@ class Study:
 
     def follow(self) -> int:
         """Stay until nothing is left to do, submitting again what the policy says."""
-        return follow(self.steps, self.store, self.profile, "toy", _silent, cluster_jobs.EXECUTE)
+        return follow(self.steps, self.store, self.profile, "toy", _silent, cluster_jobs.EXECUTE, last_s=1.0)
 
     def states(self) -> dict[str, StepState]:
         """By label."""
@@ -99,9 +99,11 @@ class Study:
         return {label: state.status for label, state in self.states().items()}
 
     def wait_for(self, condition: Callable[[], object], seconds: float = 60) -> None:
+        """Wait for something that happens before any step fails."""
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, f"it did not happen: {self.states()}"
+            assert not any(self.store.failure_file(step.key).exists() for step in self.steps), self.states()
             time.sleep(0.2)
 
     def __getitem__(self, label: str) -> Step:

@@ -25,7 +25,7 @@ def test_arrays_wait_for_their_partners_and_a_failure_blocks_only_its_own(study)
     done = toy.launch()
     assert len(done.jobs) == 4  # one array for each kind of step
     assert toy.launch().submitted == []  # all of it is on its way
-    toy.wait_for(lambda: not any(status in ("missing", "queued", "running") for status in toy.statuses().values()))
+    assert toy.follow() == 1
     states = toy.states()
     assert states["fit 1"].status == "failed"
     for label in ("motion 1", "bc 1", "fgd 1"):
