@@ -22,10 +22,11 @@ class Worker:
     def __init__(self, execute: Execute | None):
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
+        patient = signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ())
         self.process: BaseProcess = context.Process(
-            target=serve, args=(theirs, os.getpid(), execute), name="gesturebench-worker"
+            target=serve, args=(theirs, os.getpid(), execute, patient), name="gesturebench-worker"
         )
-        with blocked(signal.SIGUSR2):
+        with blocked(signal.SIGUSR2, signal.SIGINT, signal.SIGTERM):  # half a start would leave a confused child
             self.process.start()
         theirs.close()
         self.job: Job | None = None

@@ -22,12 +22,13 @@ Execute = Callable[[Job, Progress], None]
 _REPORT_EVERY_S = 0.2
 
 
-def serve(connection: Connection, runner_pid: int, execute: Execute | None) -> None:
+def serve(connection: Connection, runner_pid: int, execute: Execute | None, patient: bool = False) -> None:
     """Work until the runner sends None or is gone. Sends `("progress", done, total)` now and then, and once per job
-    `("ended", Failure | None)` or `("stopped",)`."""
+    `("ended", Failure | None)` or `("stopped",)`. A `patient` worker takes TERM as it takes USR2: as a request to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal group; the runner decides
-    if signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ()):  # else it asks to stop, as USR2 does
+    if not patient:
         signal.signal(signal.SIGTERM, _leave)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     faulthandler.enable()
     threading.Thread(target=_leave_with, args=(runner_pid,), daemon=True).start()
     if execute is None:

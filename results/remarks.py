@@ -15,10 +15,10 @@ _INTERVALS = {
     "none": "none for {} where only one seed was run",
 }
 _SILENCE: Mapping[Silence, str] = {
-    "no difference": "the data cannot tell the rows apart in {}",
-    "too little": "no test is possible with so few clips or seeds in {} (six clips, or without values by clip four "
-    "seeds a row)",
-    "no truth": "there is no ground truth to be close to in {}",
+    "no difference": "{} (the data cannot tell the rows apart)",
+    "too little": "{} (no test is possible with so few clips or seeds: it takes six clips, or four seeds a row where "
+    "there are no values by clip)",
+    "no truth": "{} (there is no ground truth to be close to)",
 }
 _SHOWN = 5
 """Reasons that are told in full."""
@@ -82,7 +82,7 @@ def _on_marks(table: Table) -> Iterator[str]:
     }
     told = [text.format(", ".join(silent[reason])) for reason, text in _SILENCE.items() if silent[reason]]
     if told:
-        yield "No row is marked: " + "; ".join(told) + "."
+        yield "Without marks: " + "; ".join(told) + "."
     if any(entry.against_baseline for line in table.lines for entry in line.entries.values()):
         yield f"* differs from {table.baseline}: {real}."
 

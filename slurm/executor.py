@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gesturebench.common.errors import InputError
-from gesturebench.slurm.client import Refused, Unreachable, call, failure
+from gesturebench.slurm.client import Refused, call, failure
 from gesturebench.slurm.packs import Array
 from gesturebench.slurm.payload import Payload
 from gesturebench.slurm.profile import Profile, Request
@@ -123,6 +123,3 @@ def _reason(text: str) -> str:
 def _words(request: Request) -> str:
     values = request.model_dump(exclude_none=True, exclude_defaults=True)
     return ", ".join(f"{name} {value}" for name, value in values.items())
-
-
-__all__ = ["JOBS", "Refused", "Unreachable", "check_requests", "parameters", "submit_array"]

@@ -22,7 +22,7 @@ from gesturebench.slurm.endings import Ending, settle
 from gesturebench.slurm.executor import check_requests, submit_array
 from gesturebench.slurm.packs import Array, Limits, Place, make_arrays
 from gesturebench.slurm.profile import Profile, Request
-from gesturebench.slurm.queue import look
+from gesturebench.slurm.queue import cancel, look
 from gesturebench.slurm.submission import (
     Submission,
     array_name,
@@ -140,6 +140,7 @@ def _submit(
     profile = _checked(list(requests.values()), profile, bad_nodes(wanted, store), tell)
     by = f"{getpass.getuser()}@{socket.gethostname()}"
     submission = write_submission(store.runs, nonce, grid, by, profile, arrays, execute)
+    cancel(_stuck_jobs(wanted, found))
     for step in wanted:
         store.failure_file(step.key).unlink(missing_ok=True)
     jobs, sizes = _known_jobs(live, found)
@@ -149,6 +150,14 @@ def _submit(
         sizes[array.name] = len(array.packs)
         done.submitted += [step.key for pack in array.packs for step in pack]
         done.n_jobs += len(array.packs)
+
+
+def _stuck_jobs(wanted: Sequence[Step], found: Survey) -> list[str]:
+    """Jobs in the queue that will never do what is submitted anew now, and nothing else either."""
+    keys = {step.key for step in wanted}
+    posts = {key: found.posts[key] for key in keys if key in found.posts}
+    jobs = (found.job(key) for key, post in posts.items() if keys.issuperset(post.submission.keys(post.place)))
+    return sorted({job.id for job in jobs if job is not None and job.state == "PENDING"})
 
 
 def _checked(requests: list[Request], profile: Profile, nodes: frozenset[str], tell: Callable[[str], None]) -> Profile:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,14 +57,6 @@ class Survey:
         post = self.posts.get(key)
         known = post is not None and bool(post.job_id) and self.sight.complete
         return known and self.job(key) is None and not self._is_young(post)
-
-    @cached_property
-    def by_place(self) -> Mapping[Place, list[str]]:
-        """Keys by the place they were last sent to."""
-        found: dict[Place, list[str]] = {}
-        for key, post in self.posts.items():
-            found.setdefault(post.place, []).append(key)
-        return found
 
 
 def survey(runs: Path, keys: Iterable[str]) -> Survey:

@@ -51,7 +51,7 @@ def test_chunks_are_encoded_alone():
 @pytest.mark.parametrize("span", [0, 1, 2])
 def test_a_frame_sees_the_latents_within_the_span(span):
     """One layer whose frames do not talk to each other would be local; here they do, so the mask itself is read."""
-    hidden = vae(SMALL.model_copy(update={"memory_span": span}))._hidden(6)
+    hidden = vae(SMALL.model_copy(update={"memory_span": span}))._hidden(6, torch.device("cpu"))
     for frame in range(30):
         seen = [slot for slot in range(6) if not hidden[frame, slot]]
         assert seen == [slot for slot in range(6) if abs(slot - frame // 5) <= span]

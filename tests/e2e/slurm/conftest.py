@@ -120,7 +120,7 @@ def study(cluster, tmp_path) -> Iterator[Callable[..., Study]]:
     made = []
 
     def make(*steps: Step, **settings) -> Study:
-        settings = {"defaults": {"mem_gb": 0.4, "time_min": 10}, "signal_delay_s": 20} | settings
+        settings = {"defaults": {"mem_gb": 0.4, "time_min": 10}, "signal_delay_s": 20, "lost_after_s": 15} | settings
         profile = Profile.parse(settings | {"environment": {"PYTHONPATH": str(HERE)}})
         made.append(Study(cluster, RunStore(tmp_path / "runs"), closure(steps), profile))
         return made[-1]

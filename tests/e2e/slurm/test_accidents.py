@@ -66,9 +66,9 @@ def test_a_submission_whose_answers_were_never_noted_is_adopted(study):
 
 
 def test_five_hundred_short_steps_share_a_few_jobs(study):
-    toy = study(*(step(str(i), kind="evaluate") for i in range(500)), pack_max=130, pack_minutes=200)
+    toy = study(*(step(str(i), kind="evaluate") for i in range(500)))
     launched = toy.launch()
-    assert (len(launched.jobs), launched.n_jobs) == (1, 9)
+    assert (len(launched.jobs), launched.n_jobs) == (1, 10)
     assert toy.follow() == 0
     assert done_once(toy)
 

@@ -137,4 +137,5 @@ def test_a_job_that_never_starts_is_reported_and_replaced(study):
     assert "PartitionTimeLimit" in toy.states()["a"].detail
     mended = study(step("a"))
     mended.launch()
+    assert toy.cluster.call("squeue", "--noheader", "--states=PENDING", "--partition=short") == ""
     assert mended.follow() == 0

@@ -1,0 +1,181 @@
+"""Submissions on disk, and what a job finds there; no cluster is needed for that."""
+
+import pytest
+
+from gesturebench.benchmarks.attempts import Attempts
+from gesturebench.benchmarks.failure import Failure
+from gesturebench.benchmarks.state import RunStore, StepState
+from gesturebench.benchmarks.step import Step
+from gesturebench.common.errors import InputError
+from gesturebench.common.files import write_json
+from gesturebench.slurm.breaker import tripped
+from gesturebench.slurm.endings import settle
+from gesturebench.slurm.inputs import with_inputs
+from gesturebench.slurm.launch import live_places, wanted_steps
+from gesturebench.slurm.packs import Array, Place
+from gesturebench.slurm.profile import DEFAULT, Profile
+from gesturebench.slurm.queue import Job, Sight
+from gesturebench.slurm.states import overlay
+from gesturebench.slurm.submission import (
+    array_name,
+    read_pack,
+    read_submission,
+    submissions,
+    write_answer,
+    write_submission,
+)
+from gesturebench.slurm.survey import Post, Survey, last_posts
+
+
+def step(name: str, *needs: Step, kind: str = "fit") -> Step:
+    return Step(kind, name, {"name": name}, {need.label: need for need in needs})
+
+
+A = step("a")
+B = step("b", A)
+C = step("c", B, kind="generate")
+
+
+def submitted(runs, *packs, nonce="0123456789", profile=None):
+    arrays = [Array(array_name(nonce, 0), DEFAULT, tuple(packs))]
+    return write_submission(runs, nonce, "demo", "me@here", profile or Profile(), arrays, None)
+
+
+def finish(runs, one: Step) -> None:
+    write_json(one.folder(runs) / "record.json", {"status": "done"})
+
+
+def survey_of(submission, steps, job: Job | None, **changes) -> Survey:
+    place = Place(array_name(submission.nonce, 0), 0)
+    jobs = {place: job} if job is not None else {}
+    return Survey({one.key: Post(submission, place) for one in steps}, Sight(queue=jobs), **changes)
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    profile = Profile.parse({"defaults": {"partition": "gpu"}, "policy": {"crash": 3}})
+    written = submitted(tmp_path, (A, B), (C,), profile=profile)
+    assert read_submission(written.folder) == written
+    assert [one.key for one in read_pack(written.folder, 0, 0)] == [A.key, B.key]
+    assert written.job_id(Place(written.names()[0], 1)) is None
+    write_answer(written.folder, 0, "17")
+    assert submissions(tmp_path)[0].job_id(Place(written.names()[0], 1)) == "17_1"
+
+
+def test_a_submission_that_was_not_finished_does_not_exist(tmp_path):
+    written = submitted(tmp_path, (A,))
+    (written.folder / "submission.json").unlink()
+    assert submissions(tmp_path) == []
+
+
+def test_a_changed_pack_is_refused(tmp_path):
+    path = submitted(tmp_path, (A,)).folder / "pack-0-0.json"
+    path.write_text(path.read_text().replace('"name": "a"', '"name": "x"'))
+    with pytest.raises(InputError, match="has the content of step"):
+        read_pack(path.parent, 0, 0)
+
+
+def test_the_last_submission_of_a_step_counts(tmp_path):
+    submitted(tmp_path, (A, B), nonce="1111111111")
+    second = submitted(tmp_path, (B,), nonce="2222222222")
+    posts = last_posts(submissions(tmp_path), [A.key, B.key, C.key])
+    assert {key: post.submission.nonce for key, post in posts.items()} == {A.key: "1111111111", B.key: second.nonce}
+
+
+@pytest.mark.parametrize(
+    ("job", "state", "detail"),
+    [
+        (Job("7", "n", "PENDING", "Priority"), "queued", "job 7 (Priority)"),
+        (Job("7", "n", "PENDING", "PartitionTimeLimit"), "queued", "job 7: PartitionTimeLimit, never starts"),
+        (Job("7", "n", "RUNNING", node="n3"), "queued", "its turn comes in job 7 on n3"),
+        (Job("7", "n", "CANCELLED", by_user=True), "cancelled", "job 7 on no node: CANCELLED"),
+        (Job("7", "n", "CANCELLED"), "missing", ""),
+        (Job("7", "n", "NODE_FAIL", node="n3"), "node failure", "job 7 on n3: NODE_FAIL"),
+    ],
+)
+def test_the_scheduler_adds_what_files_do_not_know(tmp_path, job, state, detail):
+    found = survey_of(submitted(tmp_path, (A,)), [A], job)
+    store = RunStore(tmp_path)
+    assert overlay(store.states([A]), [A], store, found)[A.key] == StepState(state, detail)
+
+
+def test_what_is_done_needs_no_scheduler(tmp_path):
+    found = survey_of(submitted(tmp_path, (A,)), [A], Job("7", "n", "NODE_FAIL"))
+    finish(tmp_path, A)
+    store = RunStore(tmp_path)
+    assert overlay(store.states([A]), [A], store, found)[A.key].status == "done"
+
+
+def test_a_store_without_submissions_is_left_as_it_is(tmp_path):
+    store = RunStore(tmp_path)
+    assert overlay(store.states([A]), [A], store) == {A.key: StepState("missing")}
+
+
+def test_a_lost_node_is_a_try_and_the_policy_counts_it(tmp_path):
+    """Two jobs die with their nodes before their first step begins; one more try was allowed."""
+    store, profile = RunStore(tmp_path), Profile.parse({"policy": {"node": 1}})
+    for job_id, final in (("7", False), ("8", True)):
+        submission = submitted(tmp_path, (A, B), nonce=f"{job_id}000000000", profile=profile)
+        write_answer(submission.folder, 0, job_id)
+        submission = read_submission(submission.folder)
+        found = survey_of(submission, [A, B], Job(job_id, submission.names()[0], "NODE_FAIL", node="n3"))
+        (ending,) = settle([A, B], store.states([A, B]), store, found)
+        assert (ending.step, ending.kind, ending.final) == (A, "node", final)
+        last = Attempts(tmp_path).of(A.key)[-1]
+        assert (last.node, last.job, last.outcome, last.final) == ("n3", job_id, "node", final)
+        assert store.states([A])[A.key].status == ("node failure" if final else "missing")
+        assert settle([A, B], store.states([A, B]), store, found) == []
+
+
+def test_a_job_that_is_unknown_everywhere_is_lost_after_a_while(tmp_path):
+    submission = submitted(tmp_path, (A,))
+    write_answer(submission.folder, 0, "7")
+    submission = read_submission(submission.folder)
+    young = survey_of(submission, [A], None, at=submission.created + 60)
+    old = survey_of(submission, [A], None, at=submission.created + 130)
+    assert (young.is_active(A.key), young.is_lost(A.key)) == (True, False)
+    assert (old.is_active(A.key), old.is_lost(A.key)) == (False, True)
+
+
+def test_steps_in_jobs_are_live_unless_what_they_wait_for_is_not(tmp_path):
+    submission, store = submitted(tmp_path, (A, B, C)), RunStore(tmp_path)
+    waiting = Job("7", "n", "PENDING", "Priority")
+    states = store.states([A, B, C])
+    assert set(live_places([A, B, C], states, survey_of(submission, [A, B, C], waiting))) == {A.key, B.key, C.key}
+    assert set(live_places([A, B, C], states, survey_of(submission, [B, C], waiting))) == set()
+
+
+def test_only_what_can_be_had_is_wanted(tmp_path):
+    store = RunStore(tmp_path)
+    states = store.states([A, B, C])
+    assert wanted_steps([A, B, C], states, store) == (A, B, C)
+    assert wanted_steps([A, B, C], states, store, lambda one, state: one is not A) == ()
+    finish(tmp_path, A)
+    states = store.states([A, B, C])
+    assert wanted_steps([A, B, C], states, store, lambda one, state: one is B) == (B,)
+
+
+def test_a_pack_runs_nothing_whose_input_is_not_there(tmp_path):
+    store = RunStore(tmp_path)
+    assert with_inputs([B, C], store, patience_s=0) == ((), [(B, _ABSENT), (C, _ABSENT)])
+    write_json(store.failure_file(A.key), {"failure": vars(Failure("error", "E", "broke"))})
+    ready, held = with_inputs([B, C], store)  # does not wait for what has failed
+    assert ready == ()
+    assert [reason for _, reason in held] == ["waits for fit a (failed)"] * 2
+    finish(tmp_path, A)
+    assert with_inputs([B, C], store) == ((B, C), [])
+
+
+_ABSENT = "what it needs is not there"
+
+
+def test_the_breaker_trips_when_failures_are_alike(tmp_path):
+    store = RunStore(tmp_path)
+    steps = [step(str(i)) for i in range(4)]
+    for number, one in enumerate(steps):
+        text = "module not found" if number < 3 else "something else"
+        write_json(store.failure_file(one.key), {"failure": vars(Failure("error", "ImportError", text))})
+    keys = [one.key for one in steps]
+    assert tripped(store, keys, 3, since=0) == "ImportError: module not found"
+    assert tripped(store, keys, 4, since=0) is None
+    assert tripped(store, keys, 0, since=0) is None
+    assert tripped(store, keys, 3, since=4e9) is None
