@@ -24,7 +24,8 @@ _REPORT_EVERY_S = 0.2
 
 def serve(connection: Connection, runner_pid: int, execute: Execute | None, patient: bool = False) -> None:
     """Work until the runner sends None or is gone. Sends `("progress", done, total)` now and then, and once per job
-    `("ended", Failure | None)` or `("stopped",)`. A `patient` worker takes TERM as it takes USR2: as a request to stop."""
+    `("ended", Failure | None)` or `("stopped",)`. A `patient` worker takes TERM for a request to stop, as it takes
+    USR2."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal group; the runner decides
     if not patient:
         signal.signal(signal.SIGTERM, _leave)
