@@ -24,7 +24,7 @@ Result = Literal["done"] | FailureKind
 class Attempt:
     """One try at a step. `started` and `ended` in seconds since 1970, `node` and `job` (Slurm's id, "12_3") None
     outside Slurm, `life` how often that job had been requeued, `progress` done and total as last heard of, `final` if
-    the step had failed for good with it."""
+    the step had failed for good with it, `remark` what its runner knew that a reader should know."""
 
     key: str
     nonce: str
@@ -42,6 +42,7 @@ class Attempt:
     message: str = ""
     progress: tuple[int, int] | None = None
     final: bool = False
+    remark: str = ""
 
     @classmethod
     def parse(cls, values: dict) -> "Attempt":
@@ -52,9 +53,11 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Attempts:
-    """The attempts of a run store, `.attempts/<key>/<nonce>.json`, with the log of each beside it."""
+    """The attempts of a run store, `.attempts/<key>/<nonce>.json`, with the log of each beside it. `remark` is put into
+    those that begin here."""
 
     runs: Path
+    remark: str = ""
 
     def folder(self, key: str) -> Path:
         return self.runs / ".attempts" / key
@@ -72,6 +75,7 @@ class Attempts:
         attempt = Attempt(
             step.key, uuid.uuid4().hex[:12], step.kind, step.label, time.time(), socket.gethostname(),
             job and job.node, job and job.id, job.life if job else 0, os.getpid(), batch_divisor,
+            remark=self.remark,
         )  # fmt: skip
         self._write(attempt)
         return attempt

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gesturebench.common.errors import InputError, unknown_name
+from gesturebench.common.errors import InputError, shown, unknown_name
 
 MOST = 100_000
 """Combinations of one row; more are a slip of the pen."""
@@ -75,7 +75,9 @@ def _named(values: Any, where: str) -> list[tuple[str, Any]]:
     if pairs is None and isinstance(values, list | tuple):
         pairs = [(name_of(value), value) for value in values]
     if pairs is None:
-        raise InputError(f"{where} is {values!r}", expected="a list of values, or names to values", remedy="correct it")
+        raise InputError(
+            f"{where} is {shown(values)}", expected="a list of values, or names to values", remedy="correct it"
+        )
     if not pairs:
         raise InputError(f"{where} has no values", expected="one or more", remedy="add some or leave the key out")
     return [(str(name), value) for name, value in pairs]

@@ -90,7 +90,7 @@ def find_garbage(needs: Needs, older_s: float) -> list[Item]:
     """Artifacts that are not needed, whatever their age; leftovers that nobody has touched for `older_s` seconds."""
     now, needed = time.time(), needs.keys()
     living = Claims(needs.runs).living().keys()
-    finished = {key for _, key in _artifacts(needs.runs)}
+    finished = {key for kind, key in _artifacts(needs.runs) if needs.runs.joinpath(kind, key, RECORD).is_file()}
     items = list(_unneeded(needs.runs, needed, now))
     leftovers = [*_leftovers(needs.runs, needed, finished, now)]
     items += [item for item in leftovers if item.key not in living and item.age_s >= older_s]

@@ -9,7 +9,7 @@ from gesturebench.benchmarks.axes import label_of, points_of
 from gesturebench.benchmarks.resources import Resources
 from gesturebench.benchmarks.yaml_file import read_mapping
 from gesturebench.common.config import Config
-from gesturebench.common.errors import InputError, unknown_name
+from gesturebench.common.errors import InputError, shown, unknown_name
 
 GRIDS = Path(__file__).parent / "grids"
 
@@ -23,6 +23,10 @@ ALL = "all"
 """In a grid's `base`: for every method that has the key."""
 
 
+MOST_SEEDS = 10_000
+"""In a range; more are a slip of the pen."""
+
+
 def seeds_from(value: Any) -> Any:
     """Seeds as people write them: a number, a list, `0,3` or the range `0..4` with both ends.
 
@@ -31,16 +35,20 @@ def seeds_from(value: Any) -> Any:
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return (value,)
+    if isinstance(value, list) and any(isinstance(entry, bool) for entry in value):
+        raise ValueError("a list of whole numbers")
     if not isinstance(value, str):
         return value
     try:
         first, dots, last = value.partition("..")
-        found = tuple(range(int(first), int(last) + 1)) if dots else tuple(int(part) for part in value.split(","))
+        found = range(int(first), int(last) + 1) if dots else [int(part) for part in value.split(",")]
     except ValueError:
         found = ()
     if not found:
         raise ValueError("whole numbers such as [0, 1] or 0..4")
-    return found
+    if dots and found[-1] - found[0] >= MOST_SEEDS:
+        raise ValueError(f"a range of at most {MOST_SEEDS} seeds")
+    return tuple(found)
 
 
 Seeds = Annotated[tuple[int, ...], BeforeValidator(seeds_from)]
@@ -179,6 +187,12 @@ def _check_labels(rows: list[Row], where: str) -> None:
     for number, row in enumerate(rows, start=1):
         if not row.label.strip():
             raise InputError(f"{where}: row {number} has no label", remedy="give it a name")
+        if not row.label.isprintable():
+            raise InputError(
+                f"{where}: row {number} is labelled {row.label!r}",
+                expected="one line that can be printed",
+                remedy="rename it",
+            )
         if row.label in seen:
             raise InputError(
                 f"{where}: two rows are labelled {row.label!r}", expected="unique labels", remedy="rename one"
@@ -198,10 +212,10 @@ def checked(grid: Grid, where: str) -> Grid:
         )
     for row in grid.rows:
         seeds = grid.seeds_of(row)
-        if not seeds or len(set(seeds)) < len(seeds):
+        if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0 or max(seeds) >= 2**63:
             raise InputError(
-                f"{where}: row {row.label!r} has seeds {list(seeds)}",
-                expected="one or more different whole numbers",
+                f"{where}: row {row.label!r} has seeds {shown(list(seeds))}",
+                expected="one or more different whole numbers from 0 to 2^63 - 1",
                 remedy="correct them",
             )
     strangers = sorted(grid.base.keys() - {ALL, *(row.method for row in grid.rows)})
@@ -227,11 +241,17 @@ def load_grid(name_or_path: str) -> Grid:
             expected=f"a YAML file or one of {', '.join(grid_names())}",
             remedy="correct the path",
         )
-    values = read_mapping(path)
+    values = read_mapping(
+        path,
+        expected="a mapping with title, data, protocol and rows",
+        remedy="see `gesturebench run --help` for the built-in grids",
+    )
     rows = values.get("rows", [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise InputError(
-            f"{path.name}: rows is {rows!r}", expected="a list of mappings with label and method", remedy="correct it"
+            f"{path.name}: rows is {shown(rows)}",
+            expected="a list of mappings with label and method",
+            remedy="correct it",
         )
     for number, row in enumerate(rows, start=1):  # one by one, so that a fault names the row
         Row.parse(row, f"{path.name} row {number}")

@@ -1,5 +1,6 @@
 """How a run ended."""
 
+import shlex
 from dataclasses import dataclass, field
 
 from gesturebench.benchmarks.failure import Failure
@@ -35,7 +36,7 @@ class Outcome:
         parts += (
             [f"{_steps(len(self.interrupted))} interrupted, the same command continues"] if self.interrupted else []
         )
-        where = f": see `gesturebench status {grid}` and `gesturebench logs {grid}`" if self.failed else ""
+        where = f": see `gesturebench status {shlex.quote(grid)}`" if self.failed else ""
         return f"{'error' if self.failed else 'stopped'}: {'; '.join(parts)}{where}"
 
 

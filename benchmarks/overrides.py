@@ -23,10 +23,10 @@ def opened(overrides: Mapping[str, Any], config: type[Config] | None = None) -> 
     out: dict[str, Any] = {}
     sections = {} if config is None else _sections(config)
     for key, value in overrides.items():
-        head, _, rest = key.partition(".")
+        head, dot, rest = key.partition(".")
         section = sections.get(head)
-        value = {rest: value} if rest else value
-        if isinstance(value, Mapping) and (rest or section is not None):
+        value = {rest: value} if dot else value
+        if isinstance(value, Mapping) and (dot or section is not None):
             value = opened(value, section)
         elif section is not None and section.principal is not None:
             value = {section.principal: value}

@@ -23,6 +23,7 @@ ANCHORS = frozenset({"ground_truth", "reconstruction", "random_clip"})
 
 HINT = "see docs/grids.md for the grammar"
 
+_DEEPEST = 20
 _SPACE = re.compile(r"\s*")
 _NAME = re.compile(r"[A-Za-z_][\w.-]*")
 _WORD = re.compile(r"[^\s,;=()\[\]\"']+")
@@ -30,8 +31,9 @@ _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
 def is_quick(text: str) -> bool:
-    """Whether a text can only be meant as a quick grid: nothing else has brackets and no ending of a file."""
-    return "[" in text and not text.endswith((".yaml", ".yml"))
+    """Whether a text can only be meant as a quick grid: nothing else has brackets or a plus, and no ending of a
+    file."""
+    return any(mark in text for mark in "[]+") and not text.endswith((".yaml", ".yml"))
 
 
 def quick_rows(text: str) -> tuple[Row, ...]:
@@ -95,9 +97,7 @@ def _tuple(reader: "_Reader", size: int) -> list[Any]:
 
 def _value(reader: "_Reader") -> Any:
     if reader.took("["):
-        values = _several(reader, _value)
-        reader.must("]", "']'")
-        return values
+        return _list(reader)
     quoted = reader.match(_QUOTED)
     if quoted is not None:
         return quoted[1:-1]
@@ -105,6 +105,16 @@ def _value(reader: "_Reader") -> Any:
     if word is None:
         raise reader.fault("a value")
     return scalar(word)
+
+
+def _list(reader: "_Reader") -> list[Any]:
+    reader.depth += 1
+    if reader.depth > _DEEPEST:
+        raise reader.fault(f"at most {_DEEPEST} lists in one another")
+    values = _several(reader, _value)
+    reader.must("]", "']'")
+    reader.depth -= 1
+    return values
 
 
 def scalar(word: str) -> Any:
@@ -115,7 +125,7 @@ def scalar(word: str) -> Any:
     """
     try:
         return json.loads(word, parse_constant=str)
-    except json.JSONDecodeError:
+    except ValueError:  # no JSON, or a number of thousands of digits
         return word
 
 
@@ -124,6 +134,7 @@ class _Reader:
 
     def __init__(self, text: str):
         self.text, self.at = re.sub(r"\s", " ", text), 0  # one line, so that the caret stands where it should
+        self.depth = 0  # of lists
         self._skip()
 
     @property

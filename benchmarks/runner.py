@@ -75,7 +75,7 @@ class Runner:
     `execute` replaces what steps do (for tests of the runner itself). `policy` says what is tried again within the run.
     `stop` is asked twice a second whether the run should end soon: true, or the reason as a failure kind ("timeout",
     "preempted", the latter if it is just true). Steps at work then save their checkpoints; those that have not done so
-    after `grace_s` seconds are killed. `tracker` hears of every step and result.
+    after `grace_s` seconds are killed. `tracker` hears of every step and result. `remark` is noted in every attempt.
     """
 
     def __init__(
@@ -88,12 +88,13 @@ class Runner:
         tracker: Tracker | None = None,
         stop: Callable[[], bool | FailureKind] = _never,
         grace_s: float = 60.0,
+        remark: str = "",
     ):
         check_writable(runs)
         self.runs, self.view = runs.resolve(), view
         self.policy, self.stop, self.grace_s = policy or Policy(), stop, grace_s
         self.tracker, self.tracks = guarded(tracker or Several(()), view.note), tracker is not None
-        self.store, self.claims, self.attempts = RunStore(self.runs), Claims(self.runs), Attempts(self.runs)
+        self.store, self.claims, self.attempts = RunStore(self.runs), Claims(self.runs), Attempts(self.runs, remark)
         self.workers, self.pool = workers, Pool(workers, execute)
         self.outcome = Outcome()
         self.running: dict[str, _Try] = {}

@@ -69,7 +69,7 @@ class RunStore:
         """Those that are done, each once; every folder of the store is listed once."""
         once = {step.key: step for step in steps}.values()
         there = {kind: names_in(self.runs / kind) for kind in {step.kind for step in once}}
-        return [step for step in once if step.key in there[step.kind]]
+        return [step for step in once if step.key in there[step.kind] and self.is_done(step)]
 
     def records(self, steps: Iterable[Step]) -> dict[str, dict[str, Any]]:
         """Passports of those that are done, by key."""
@@ -144,7 +144,7 @@ class _Survey:
         self.store = store
         self.owners: Mapping[str, Owner] = Claims(store.runs).living()  # first: who ends meanwhile is found below
         self.failed = names_in(store.runs / ".failed")
-        self.finished: dict[str, set[str]] = {}
+        self.listed: dict[str, set[str]] = {}
         self.found: dict[str, StepState] = {}
         self.culprits: dict[str, tuple[Step, StepState] | None] = {}
 
@@ -156,7 +156,7 @@ class _Survey:
 
     def _state(self, step: Step) -> StepState:
         self.culprits[step.key] = None
-        if step.key in self._finished(step.kind):
+        if step.key in self._listed(step.kind) and self.store.is_done(step):
             return StepState("done")
         if (owner := self.owners.get(step.key)) is not None:
             return StepState("running", str(owner))
@@ -170,10 +170,11 @@ class _Survey:
             return StepState("missing")
         return StepState("blocked", f"waits for {culprit[0].kind} {culprit[0].label} ({culprit[1].status})")
 
-    def _finished(self, kind: str) -> set[str]:
-        if kind not in self.finished:
-            self.finished[kind] = names_in(self.store.runs / kind)
-        return self.finished[kind]
+    def _listed(self, kind: str) -> set[str]:
+        """Folders of a kind, for a listing is cheaper than a look at each; one without a record is half of a copy."""
+        if kind not in self.listed:
+            self.listed[kind] = names_in(self.store.runs / kind)
+        return self.listed[kind]
 
     def _failure(self, step: Step) -> StepState:
         try:

@@ -60,6 +60,8 @@ def parse(text: bytes, path: Path) -> UnitScores:
     """The content of a `per_clip.json`: an object of objects of numbers."""
     try:
         found = json.loads(text)
+        if not all("frames" in values for values in found.values()):
+            raise ValueError("a unit without frames")
         columns = dict.fromkeys(name for values in found.values() for name in values)
         values = {name: np.array([unit.get(name, np.nan) for unit in found.values()], float) for name in columns}
     except (ValueError, AttributeError, TypeError) as error:

@@ -1,21 +1,30 @@
 """Typed configuration: owned by the thing it builds, defaults in one place, unknown keys refused with near matches."""
 
 import re
-from typing import Any, ClassVar, Self
+from functools import cache
+from typing import Any, ClassVar, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
-from gesturebench.common.errors import InputError, unknown_name
+from gesturebench.common.errors import InputError, shown, unknown_name
 
 
 class Config(BaseModel):
-    """Base of all configurations: immutable, no unknown keys."""
+    """Base of all configurations: immutable, no unknown keys, numbers finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
     principal: ClassVar[str | None] = None
     """The key that the name of such a section stands for where people write a grid: `retrieval` for
     `retrieval.strategy`."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """To Python `true` is 1; `gpus: yes` was meant for something else."""
+        if isinstance(value, bool) and _is_number(cls, info.field_name):
+            raise ValueError("a number")
+        return value
 
     @classmethod
     def parse(cls, values: dict[str, Any], where: str = "config") -> Self:
@@ -36,6 +45,18 @@ class Config(BaseModel):
     def updated(self, overrides: dict[str, Any], where: str = "config") -> Self:
         """A validated copy in which nested `overrides` replace single keys and leave their neighbours alone."""
         return type(self).parse(merged(self.model_dump(), overrides), where)
+
+
+@cache
+def _is_number(cls: type[BaseModel], name: str) -> bool:
+    """Whether a field takes a number but no truth value."""
+    kinds, found = [cls.model_fields[name].annotation], set()
+    while kinds:
+        kind = kinds.pop()
+        inner = [part for part in get_args(kind) if isinstance(part, type) or get_args(part)]  # constraints are neither
+        kinds += inner
+        found |= set() if inner else {kind}
+    return found <= {int, float, type(None)}
 
 
 def merged(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
@@ -69,6 +90,13 @@ def _first_fault(cls: type[BaseModel], error: ValidationError, where: str) -> In
         return InputError(f"{where}: no key {'.'.join(path)!r}", expected="this key", remedy="add it")
     if fault["type"] == "literal_error" and isinstance(value, str):
         return unknown_name(f"value of {name}", value, re.findall("'([^']*)'", fault["ctx"]["expected"]))
-    expectation = "a mapping" if fault["type"] in ("model_type", "dict_type") else None
+    if fault["type"] == "invalid_key" or path[-1:] == ["[key]"]:
+        where = ".".join([where, *path[: -2 if path[-1] == "[key]" else -1]])
+        return InputError(f"key {shown(value)} of {where}", expected="a text", remedy="correct the key, or quote it")
     message = fault["msg"].lower().removeprefix("input should be ").removeprefix("value error, ")
-    return InputError(f"{name} = {value!r}", expected=expectation or message, remedy="correct the value")
+    expected = _IN_YAML.get(fault["type"], message)
+    return InputError(f"{name} = {shown(value)}", expected=expected, remedy="correct the value")
+
+
+_IN_YAML = {"model_type": "a mapping", "dict_type": "a mapping", "tuple_type": "a list", "string_type": "a text"}
+"""What people write where a fault of this type is found; others are told in pydantic's words."""

@@ -1,7 +1,9 @@
 """Errors that are the user's to mend: they name the value, the expectation and the remedy, and end with exit code 2."""
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+from typing import Any
 
 
 class InputError(Exception):
@@ -26,6 +28,20 @@ def _rebuild(kind: type[InputError], what: str, expected: str | None, remedy: st
     return kind(what, expected=expected, remedy=remedy)
 
 
+def shown(value: Any) -> str:
+    """A value as an error shows it: as Python writes it, in one short line.
+
+    >>> shown(["none"]), shown(list(range(1000))), len(shown("x" * 5000))
+    ("['none']", '[0, 1, 2, 3, 4, 5, ...]', 100)
+    """
+    return _SHORT.repr(value)
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 100
+_SHORT.maxlong, _SHORT.maxlevel = 30, 3
+
+
 def unknown_name(kind: str, name: str, choices: Iterable[str]) -> InputError:
     """The error for a name that is not registered, with its near matches.
 
@@ -36,5 +52,7 @@ def unknown_name(kind: str, name: str, choices: Iterable[str]) -> InputError:
     near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else None
     return InputError(
-        f"unknown {kind} {name!r}", expected=f"one of {', '.join(known) or 'nothing (none is registered)'}", remedy=hint
+        f"unknown {kind} {shown(name)}",
+        expected=f"one of {', '.join(known)}" if known else "nothing (none is registered)",
+        remedy=hint,
     )

@@ -123,6 +123,8 @@ def read_json(path: Path) -> Any:
             return json.loads(str(file.read(), "utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})", remedy="mend or delete it") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid JSON ({error})", remedy="restore or delete the file") from error
 

@@ -1,5 +1,6 @@
 """What the verbs about grids do."""
 
+import shlex
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,9 +46,9 @@ def say_how_far(plan: Plan, store: RunStore, name: str) -> None:
 
     left = len(missing_steps(plan.steps, store))
     if left:
-        text = f"{left} of {len(plan.steps)} steps are left: gesturebench status {name}"
+        text = f"{left} of {len(plan.steps)} steps are left: gesturebench status {shlex.quote(name)}"
     else:
-        text = f"All {len(plan.steps)} steps are done: gesturebench table {name}"
+        text = f"All {len(plan.steps)} steps are done: gesturebench table {shlex.quote(name)}"
     console().print(text, markup=False)
 
 

@@ -129,8 +129,6 @@ def prepare_data(data: str, body: str | None, runs: Path, workers: int) -> int:
         steps = find_source(data, body, runs).steps(store_version())
     remember(f"data prepare {data}", steps, runs)
     outcome = Runner(runs, workers, view_for(screen)).run(steps)
-    for failure in outcome.failed.values():
-        screen.print(f"error: {failure}", markup=False, soft_wrap=True)
     if not outcome.failed:
         store = ClipStore.open(RunStore(runs).require(steps[-1], f"gesturebench data prepare {data}"))
         info = store.info

@@ -26,14 +26,14 @@ def follow(
     last_s: float = LAST_S,
 ) -> int:
     """Submit again what the policy says, until nothing is in the queue and nothing is left to submit; returns the exit
-    code. Interrupting this ends nothing on the cluster. `execute` as in `launch`,
-    `last_s` the longest pause between looks."""
+    code. Jobs that never start are told and left as they are. Interrupting this ends nothing on the cluster. `execute`
+    as in `launch`, `last_s` the longest pause between looks."""
     began, pause_s, said = time.time(), _FIRST_S, ""
     keys = [step.key for step in steps]
     while True:
         text = tripped(store, keys, profile.breaker, began)
         choose = _retries if text is None else _nothing
-        done = launch(steps, store, profile, grid, choose=choose, tell=tell, execute=execute)
+        done = launch(steps, store, profile, grid, choose=choose, tell=tell, execute=execute, by_hand=False)
         for ending in done.endings:
             word = "ended for good" if ending.final else "is tried again"
             tell(f"{ending.kind}: {ending.step.kind} {ending.step.label} {word}: {ending.detail}")
@@ -46,6 +46,10 @@ def follow(
             break
         time.sleep(pause_s)
         pause_s = min(last_s, 1.3 * pause_s)
+    if done.stuck:
+        tell(
+            f"{len(done.stuck)} steps are in jobs that never start: `gesturebench status` says why, `resubmit` replaces"
+        )
     if text is not None:
         tell(f"nothing more was submitted: {profile.breaker} steps have failed alike: {text}")
     return exit_code(steps, store, states)

@@ -111,6 +111,8 @@ def _show_attempt(attempt: Attempt, store: RunStore) -> None:
     screen = console()
     outcome = f"{attempt.outcome or 'no end known'}" + (f": {attempt.message}" if attempt.message else "")
     screen.print(f"== {attempt.kind} {attempt.label} ({attempt.key}), {where}: {outcome}", markup=False, soft_wrap=True)
+    if attempt.remark:
+        screen.print(attempt.remark, markup=False, soft_wrap=True)
     said = tail(Attempts(store.runs).log(attempt))
     if said:
         screen.print(said.rstrip(), markup=False, soft_wrap=True)

@@ -1,6 +1,7 @@
 """What the verbs that print results do: `table`, `report`, `reproduce`."""
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -74,7 +75,7 @@ def make_report(plan: Plan, runs: Path, name: str, out: Path) -> None:
 
     check_output(out)
     store = RunStore(runs)
-    store.require(plan.prepare, command := f"gesturebench run {name}")
+    store.require(plan.prepare, command := f"gesturebench run {shlex.quote(name)}")
     states = known_states([plan], store)
     with progress_bar("report") as progress:
         figures = figures_for_report(plan, store, states)

@@ -60,7 +60,8 @@ class Line:
 @dataclass(frozen=True)
 class Table:
     """What renderers need: title, what was measured on what (`setting`), columns, lines in the order of groups, and
-    remarks for below; `standings` by column key, `baseline` the label of the row that others are compared with."""
+    remarks for below; `standings` by column key, `baseline` the label of the row that others are compared with,
+    `smaller_batches` a sentence for each part of a row that was not trained as configured."""
 
     title: str
     columns: tuple[Column, ...]
@@ -69,6 +70,7 @@ class Table:
     setting: str = ""
     standings: Mapping[str, Standing] = field(default_factory=dict)
     baseline: str | None = None
+    smaller_batches: tuple[str, ...] = ()
 
     def groups(self) -> Iterator[tuple[str, list[Line]]]:
         """Heading and lines of every group that has lines."""

@@ -15,6 +15,7 @@ from gesturebench.common.fitting import CURVE
 from gesturebench.results.figure_scale import tick_words
 from gesturebench.results.figure_style import Grid, Key, NothingToDraw, house_style, look, refuse_crowd, sheet
 from gesturebench.results.figure_words import title_of
+from gesturebench.results.remarks import trained_with
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +64,7 @@ def curve_figure(
     with house_style():
         keys = [Key(name, look) for name, look in looks.items()]
         grid = Grid(len(shown), min(len(shown), 3), _WIDTH, _HEIGHT)
-        panels = sheet(title_of(plan, "training"), _caption(plan, fits, states), grid, keys)
+        panels = sheet(title_of(plan, "training"), _caption(plan, fits, store, states), grid, keys)
         for axes, (component, loss) in zip(panels, shown, strict=True):
             mine = [fit for fit in fits if fit.component == component and fit.curve and loss in fit.curve[-1]]
             _draw(axes, mine, loss, looks)
@@ -119,20 +120,28 @@ def _has(fits: Sequence[Fit], component: str, loss: str) -> bool:
     return any(fit.component == component and loss in row for fit in fits for row in fit.curve[-1:])
 
 
-def _caption(plan: Plan, fits: Sequence[Fit], states: Mapping[str, StepState]) -> str:
-    """What the fits learnt on, and which have no curve."""
+def _caption(plan: Plan, fits: Sequence[Fit], store: RunStore, states: Mapping[str, StepState]) -> str:
+    """What the fits learnt on, which of them with a smaller batch, and which have no curve."""
     later = [fit for fit in fits if states[fit.step.key].status != "done"]
     silent = [fit.component for fit in fits if not fit.curve and fit not in later]
     thinned = any(len(fit.curve) > _BINS for fit in fits)
     sentences = [
         f"Training split of {plan.grid.data}, size {plan.grid.preset}, losses by training step.",
         f"Lines: medians of {_BINS} stretches; bands: their least and largest values." if thinned else "",
+        *(f"{label} {trained_with(divisor)}." for label, divisor in _divided(fits, store) if divisor != 1),
         f"Finished without a curve: {', '.join(dict.fromkeys(silent))}." if silent else "",
         f"Not finished: {', '.join(f'{fit.step.label} ({states[fit.step.key].status})' for fit in later)}."
         if later
         else "",
     ]
     return " ".join(filter(None, sentences))
+
+
+def _divided(fits: Sequence[Fit], store: RunStore) -> Iterator[tuple[str, int]]:
+    """Labels of the fits that are drawn, and what their batch was divided by."""
+    for fit in fits:
+        if fit.curve:
+            yield fit.step.label, store.record(fit.step).get("batch_divisor", 1)
 
 
 def _draw(axes: "Axes", fits: Sequence[Fit], loss: str, looks: Mapping[str, dict]) -> None:

@@ -94,7 +94,7 @@ def _samples(plan: Plan, store: RunStore, columns: Sequence[Column], states: Map
         for row in plan.grid.rows:
             cells = plan.cells_of(row.label)
             done = scores_of(cells, metric_of[column.key], scores)
-            if cells and len(done) == len(cells) and all(s.numbers.get(column.key) is not None for s in done):
+            if cells and len(done) == len(cells) and all(s.number(column.key) is not None for s in done):
                 found[column.key][1][row.label] = sample_of(done, column.key)
     return found
 
@@ -152,6 +152,7 @@ def _caption(plan: Plan, table: Table, ranked: Mapping[str, tuple[list[str], Ran
     return (
         f"{setting_of([plan], [line for line in table.lines if line.label in shown])} Mean ranks over clips, 1 is the "
         f"best; bars join rows that are not told apart at 5 % ({_TESTS[test]}). {'; '.join(told)}. "
+        f"{''.join(f'{batch} ' for batch in table.smaller_batches)}"
         f"{absent([line for line in table.lines if line.group != 'anchor'], columns)}"
     )
 

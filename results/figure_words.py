@@ -49,13 +49,15 @@ def chosen_columns(plan: Plan, names: Sequence[str]) -> tuple[Column, ...]:
 
 
 def numbers_caption(plan: Plan, table: Table, columns: Sequence[Column], *said: str) -> str:
-    """How many clips and seeds, protocol, data, what the intervals are, and what is not there yet."""
+    """How many clips and seeds, protocol, data, what the intervals are, which batches were smaller than
+    configured, and what is not there yet."""
     lines = [line for line in table.lines if any(line.entries[c.key].number for c in columns)]
     sentences = [
         setting_of([plan], lines),
         _on_intervals(lines, columns),
         _on_oracles(lines),
         *said,
+        *table.smaller_batches,
         absent(table.lines, columns),
     ]
     return " ".join(filter(None, sentences))

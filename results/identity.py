@@ -39,18 +39,18 @@ def _bound(found: Sequence[Score]) -> dict[str, Any] | None:
     return {"seeds differ": bounds}
 
 
-def differences(rows: Sequence[tuple[str, Mapping[str, Identity]]]) -> Iterator[tuple[str, str, str]]:
-    """(label, column key, sentence) for every number that differs from the first row that has the column; rows are
-    labels with identities by column key."""
+def differences(rows: Sequence[tuple[str, Mapping[str, Identity]]]) -> Iterator[tuple[int, str, str]]:
+    """(number of the row, column key, sentence) for every number that differs from the first row that has the column;
+    rows are labels, which two grids may share, with identities by column key."""
     first: dict[tuple[str, str], tuple[str, Any]] = {}
-    for label, identities in rows:
+    for row, (label, identities) in enumerate(rows):
         for key, identity in identities.items():
             for aspect, value in identity.items():
                 if aspect in _KNOWN_LATER and value is None:
                     continue
                 other, expected = first.setdefault((key, aspect), (label, value))
                 if value is not expected and value != expected:
-                    yield label, key, _sentence(label, other, key, aspect, value, expected)
+                    yield row, key, _sentence(label, other, key, aspect, value, expected)
 
 
 def _sentence(label: str, other: str, key: str, aspect: str, value: Any, expected: Any) -> str:

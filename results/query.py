@@ -28,6 +28,10 @@ WRITERS = {
 """How a database writes an answer, by the ending of the file."""
 
 
+_OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+"""Nothing is fetched from the network because a query names an address or a foreign format."""
+
+
 @dataclass(frozen=True)
 class Named:
     """An evaluation under the label that a grid gives it."""
@@ -98,7 +102,7 @@ def open_scores(runs: Path, only: Sequence[Named] | None = None) -> Scores:
     shards, others = _sorted_out(runs, keys)
     if not shards and not others:
         raise InputError(f"{runs}: no finished evaluation", remedy="run `gesturebench run demo` first, or pass --runs")
-    scores = Scores(duckdb.connect(":memory:"))
+    scores = Scores(duckdb.connect(":memory:", config=_OFFLINE))
     scores.database.execute("SET errors_as_json = true")
     _make_table(scores, runs, others)
     union = "SELECT * FROM made"
@@ -164,6 +168,10 @@ def _fault(query: str, error: Exception, offset: int) -> InputError:
         lambda line: not line.strip().startswith(("Candidate", "Did you mean")), found["message"].splitlines()
     )
     message = " ".join(" ".join(lines).split())
+    if "'pytz'" in message:  # the database's way to a time with a zone
+        return InputError(
+            "SQL: an answer with a time zone", expected="times without one", remedy="cast them: now()::TIMESTAMP"
+        )
     if (path := next((word.strip("'\",.:") for word in message.split() if SHARD in word), None)) is not None:
         return InputError(
             f"{path}: no readable shard ({message})",

@@ -1,15 +1,18 @@
 """Reading the finished scores of plans: every record once, all scores by clip in one go."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gesturebench.benchmarks.plan import Cell, Plan
-from gesturebench.benchmarks.state import RunStore, StepState
+from gesturebench.benchmarks.state import RECORD, RunStore, StepState
 from gesturebench.benchmarks.step import Step
 from gesturebench.benchmarks.unit_scores import UnitScores
+from gesturebench.common.errors import InputError, shown
 from gesturebench.results.numbers import Sample
 
 
@@ -19,10 +22,29 @@ class Score:
     def __init__(self, step: Step, scores: "Scores"):
         self.record: dict[str, Any] = scores.records[step.key]
         self._key, self._scores = step.key, scores
+        self._check(step.folder(scores.store.runs))
+
+    def _check(self, folder: Path) -> None:
+        """That a table finds in the record what it needs."""
+        numbers = {"key": self.record.get("key", self._key), "clips": self.record.get("clips"), **self.numbers}
+        wanted = {"key": (str,), "clips": (int,), "n": (int,)}
+        fault = next((name for name, kinds in wanted.items() if not isinstance(numbers.get(name), kinds)), None)
+        if fault is not None or numbers["key"] != self._key:
+            fault = fault or "key"
+            raise InputError(
+                f"{folder / RECORD}: not a whole run record, {fault} is {shown(numbers.get(fault))}",
+                expected=self._key if fault == "key" else "a whole number",
+                remedy=f"delete {folder} and run again",
+            )
 
     @property
     def numbers(self) -> dict[str, Any]:
         return self.record["metrics"]
+
+    def number(self, key: str) -> float | None:
+        """None where the metric found nothing of its kind, or something that is no finite number."""
+        value = self.numbers.get(key)
+        return value if isinstance(value, int | float) and math.isfinite(value) else None
 
     @property
     def by_unit(self) -> UnitScores:
@@ -69,7 +91,7 @@ def scores_of(cells: Sequence[Cell], metric: str, scores: Scores) -> list[Score]
 
 def sample_of(found: Sequence[Score], key: str) -> Sample:
     """Stack seeds. The windows of a clip are no independent draws: they enter as one, their weighted mean."""
-    totals = np.array([score.numbers[key] for score in found], dtype=np.float64)
+    totals = np.array([score.number(key) for score in found], dtype=np.float64)
     n = int(found[0].numbers["n"])
     seeds = [score.by_unit.by_clip(key) for score in found]
     clips = seeds[0][0]

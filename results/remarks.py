@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gesturebench.benchmarks.plan import Plan
+from gesturebench.benchmarks.state import RunStore, StepState
 from gesturebench.benchmarks.step import Step
 from gesturebench.evaluators.registry import get_evaluator
 from gesturebench.results.entry import Line, Table
@@ -51,12 +52,10 @@ def remarks_on(table: Table, plans: Sequence[Plan], scores: Scores, mixed: bool)
     yield from _on_gaps(table.lines)
     for plan in plans:
         yield from (f"{metric} is not measured: {why}." for metric, why in plan.absent_metrics.items())
-        yield from _on_batches(plan, scores)
+    yield from table.smaller_batches
     if mixed:
         yield "† measured under another protocol, on other data or with another encoder than the first row."
-    for line in table.lines:
-        if line.note and line.identity:
-            yield f"{line.label}: {line.note}."
+    yield from _notes(table.lines)
 
 
 def _on_intervals(lines: Sequence[Line]) -> Iterator[str]:
@@ -120,28 +119,50 @@ def _on_gaps(lines: Sequence[Line]) -> Iterator[str]:
         yield f"{len(whys) - _SHOWN} more reasons: `gesturebench status`."
 
 
-def _on_batches(plan: Plan, scores: Scores) -> Iterator[str]:
-    """Rows of parts that were trained with a smaller batch than configured."""
-    smaller: dict[str, dict[str, int]] = {}
+def _notes(lines: Sequence[Line]) -> Iterator[str]:
+    """The notes of rows that are planned; rows that share one are named together."""
+    labels: dict[str, list[str]] = {}
+    for line in lines:
+        if line.note and line.identity:
+            labels.setdefault(line.note, []).append(line.label)
+    for note, its in labels.items():
+        yield f"{', '.join(its)}: {note}."
+
+
+def smaller_batches(plan: Plan, store: RunStore, states: Mapping[str, StepState]) -> Iterator[str]:
+    """A sentence for each part of a row that was trained with a smaller batch than configured."""
+    divisors: dict[str, dict[str, int]] = {}
     for row in plan.grid.rows:
-        done = (score for cell in plan.cells_of(row.label) for score in cell.evaluate.values() if scores.is_done(score))
-        found = {part: divisor for score in done for part, divisor in _divided(score, scores, smaller).items()}
+        steps = (step for cell in plan.cells_of(row.label) for step in cell.evaluate.values())
+        done = (step for step in steps if _is_done(step, states))
+        found = {part: divisor for step in done for part, divisor in _divided(step, store, states, divisors).items()}
         for part, divisor in found.items():
-            share = "half" if divisor == 2 else f"1/{divisor}"
-            yield (
-                f"{row.label}: {part} was trained with {share} of the configured batch after running out of memory; "
-                "its numbers are those of that batch."
-            )
+            yield f"{row.label}: {part} {trained_with(divisor)}; its numbers are those of that batch."
 
 
-def _divided(step: Step, scores: Scores, known: dict[str, dict[str, int]]) -> dict[str, int]:
+def trained_with(divisor: int) -> str:
+    """
+    >>> trained_with(2)
+    'was trained with half of the configured batch after running out of memory'
+    """
+    share = "half" if divisor == 2 else f"1/{divisor}"
+    return f"was trained with {share} of the configured batch after running out of memory"
+
+
+def _divided(
+    step: Step, store: RunStore, states: Mapping[str, StepState], known: dict[str, dict[str, int]]
+) -> dict[str, int]:
     """By label the divisors of the batches of all trained parts that a step builds on, where they are not 1."""
     if step.key not in known:
         found = {}
         for needed in step.inputs.values():
-            found |= _divided(needed, scores, known)
-        if step.kind == "fit" and scores.is_done(step):
-            divisor = scores.store.record(step).get("batch_divisor", 1)
+            found |= _divided(needed, store, states, known)
+        if step.kind == "fit" and _is_done(step, states):
+            divisor = store.record(step).get("batch_divisor", 1)
             found |= {step.label: divisor} if divisor != 1 else {}
         known[step.key] = found
     return known[step.key]
+
+
+def _is_done(step: Step, states: Mapping[str, StepState]) -> bool:
+    return step.key in states and states[step.key].status == "done"

@@ -11,6 +11,7 @@ from gesturebench.common.errors import unknown_name
 from gesturebench.results.entry import Table
 from gesturebench.results.latex import to_latex
 from gesturebench.results.sheet import Sheet, heading, sheet_of
+from gesturebench.results.terminal import to_rich, to_terminal
 
 __all__ = ["FORMATS", "SUFFIXES", "Format", "heading", "html_table", "render", "template", "to_rich", "to_terminal"]
 
@@ -19,12 +20,8 @@ SUFFIXES: dict[str, Format] = {
     ".md": "markdown", ".csv": "csv", ".tex": "latex", ".txt": "terminal", ".html": "html",
 }  # fmt: skip
 
-NARROW = 100
-"""Terminals with fewer columns than this get the narrow form of the table."""
-
 _TEMPLATES = Path(__file__).parent / "templates"
 _MARKDOWN = {"best": "**{}**", "second": "<u>{}</u>", None: "{}"}
-_STYLE = {"best": "bold", "second": "underline", None: ""}
 
 
 def render(table: Table | Sheet, format: str) -> str:
@@ -83,47 +80,6 @@ def template(name: str):
 
     loader = FileSystemLoader(_TEMPLATES)
     return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=loader).get_template(name)
-
-
-def to_rich(sheet: Sheet, width: int):
-    """A rich table for a terminal of `width` columns; groups are sections. On a narrow one, what is not a number moves
-    into the first column."""
-    from rich import box
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    out = RichTable(title=Text(sheet.caption), box=box.SIMPLE_HEAD, title_justify="left")
-    narrow = width < NARROW and sheet.fixed > 1
-    names = [head.text for head in sheet.heads[: sheet.fixed]]
-    for place, name in enumerate([f"({', '.join(name.lower() for name in names[1:])})"] if narrow else names):
-        side = "left" if narrow or place < 2 else "right"
-        out.add_column(name, justify=side, no_wrap=place > 0, overflow="fold")
-    for head in sheet.heads[sheet.fixed :]:
-        out.add_column(head.whole, justify="right", min_width=6, no_wrap=width >= NARROW and not head.over)
-    for title, rows in sheet.sections:
-        if title:
-            out.add_row(Text(title, style="italic"))
-        for row in rows:
-            label, *others = (words.text for words in row[: sheet.fixed])
-            indent = "  " if title else ""
-            fixed = (f"{label} ({', '.join(others)})",) if narrow else (indent + label, *others)
-            numbers = (Text(words.text, style=_STYLE[words.mark]) for words in row[sheet.fixed :])
-            out.add_row(*map(Text, fixed), *numbers)
-        out.add_section()
-    return out
-
-
-def to_terminal(table: Table | Sheet, width: int | None = None) -> str:
-    """The terminal's table as plain text, for files and pipes."""
-    from rich.console import Console
-
-    sheet = table if isinstance(table, Sheet) else sheet_of(table)
-    out = io.StringIO()
-    console = Console(file=out, width=width or 160)
-    console.print(to_rich(sheet, console.width))
-    for remark in sheet.remarks:
-        console.print(remark, markup=False, highlight=False, soft_wrap=True)
-    return out.getvalue()
 
 
 FORMATS: dict[Format, Callable[[Sheet], str]] = {

@@ -142,7 +142,11 @@ def load_spec(name_or_path: str) -> TableSpec:
         raise unknown_name("table", name_or_path, table_names())
     if not path.is_file():
         raise InputError(f"{path}: no such table", expected="a YAML file", remedy="see --list")
-    values = read_mapping(path)
+    values = read_mapping(
+        path,
+        expected="a mapping with paper, table, caption, columns and rows",
+        remedy="see docs/tables.md",
+    )
     for part, kind in (("columns", ColumnSpec), ("rows", RowSpec), ("published", Source)):
         for number, entry in enumerate(values.get(part) or [], start=1):
             if isinstance(entry, dict):

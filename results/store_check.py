@@ -37,9 +37,11 @@ def check_stores(stores: Sequence[Path], progress: Progress = silent) -> Iterato
 def _whole(folder: Path, runs: Path) -> Shard:
     try:
         return read_shard(folder, runs)
+    except InputError as error:  # of the evaluation, or of what it was made from
+        raise InputError(error.what, remedy="delete the folder in which it lies and run again") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{folder / RECORD}: not a whole run record ({type(error).__name__}: {error})",
+            f"{folder}: not a whole evaluation ({type(error).__name__}: {error})",
             remedy=f"delete {folder} and run again",
         ) from error
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from gesturebench.benchmarks.grid import Row
 from gesturebench.benchmarks.plan import Cell, Plan
 from gesturebench.benchmarks.state import RunStore, StepState
-from gesturebench.common.errors import InputError, unknown_name
+from gesturebench.common.errors import InputError, shown, unknown_name
 from gesturebench.evaluators.base import Column
 from gesturebench.evaluators.registry import get_evaluator
 from gesturebench.results.condition import Conditions, worst
@@ -16,7 +16,7 @@ from gesturebench.results.identity import Identity, differences, identity_of
 from gesturebench.results.marks import Standing, standing
 from gesturebench.results.numbers import Sample, summarise_all
 from gesturebench.results.reading import Score, Scores, sample_of, scores_of
-from gesturebench.results.remarks import remarks_on, setting_of
+from gesturebench.results.remarks import remarks_on, setting_of, smaller_batches
 from gesturebench.results.significance import Contender
 
 __all__ = ["GROUPS", "Entry", "Line", "Table", "build_table"]
@@ -51,7 +51,7 @@ def build_table(
             expected="one protocol, data set, encoder and sample count per column",
             remedy="print the grids one by one, or mark the rows with --mix-protocols",
         )
-    foreign = {(label, key) for label, key, _ in found}
+    foreign = {(row, key) for row, key, _ in found}
     standings = {c.key: _standing(lines, contenders[c.key], c, foreign, baseline) for c in columns}
     table = Table(
         _title(plans),
@@ -60,6 +60,7 @@ def build_table(
         setting=setting_of(plans, lines),
         standings=standings,
         baseline=baseline,
+        smaller_batches=tuple(told for plan in plans for told in smaller_batches(plan, store, states)),
     )
     return replace(table, remarks=tuple(remarks_on(table, plans, scores, bool(found))))
 
@@ -109,7 +110,7 @@ def _draft(plan: Plan, row: Row, columns: Sequence[Column], scores: Scores, cond
             clips = clips or next((score.record["clips"] for score in found), None)
             sample = _sample(found, len(cells), key)
             if sample is None:
-                without[key] = _without(cells, metric_of[key], found, conditions)
+                without[key] = _without(cells, metric_of[key], key, found, conditions)
             else:
                 samples[key] = sample
             identity[key] = identity_of(cells, metric_of[key], found, sample and sample.n, plan)
@@ -118,17 +119,19 @@ def _draft(plan: Plan, row: Row, columns: Sequence[Column], scores: Scores, cond
 
 
 def _sample(found: Sequence[Score], wanted: int, key: str) -> Sample | None:
-    """All seeds or nothing; nothing too where a seed found nothing of its kind in the clips."""
-    if len(found) < wanted or any(score.numbers.get(key) is None for score in found):
+    """All seeds or nothing; nothing too where a seed found nothing of its kind in the clips, or no finite number."""
+    if len(found) < wanted or any(score.number(key) is None for score in found):
         return None
     return sample_of(found, key)
 
 
-def _without(cells: Sequence[Cell], metric: str, found: Sequence[Score], conditions: Conditions) -> Entry:
+def _without(cells: Sequence[Cell], metric: str, key: str, found: Sequence[Score], conditions: Conditions) -> Entry:
     """Why there is no number: the worst that happened to any seed."""
     done, seeds = len(found), len(cells)
     if done == seeds:
-        return Entry(None, "done", seeds_done=done, seeds=seeds, why="nothing of its kind in these clips")
+        odd = [s.numbers[key] for s in found if s.number(key) is None and s.numbers.get(key) is not None]
+        why = f"{key} is {shown(odd[0])}, no finite number" if odd else "nothing of its kind in these clips"
+        return Entry(None, "done", seeds_done=done, seeds=seeds, why=why)
     condition = worst([conditions.of(cell.evaluate[metric]) for cell in cells])
     why = "" if condition.status == "missing" else condition.sentence
     return Entry(None, condition.of_the_row, seeds_done=done, seeds=seeds, why=why)
@@ -156,14 +159,14 @@ def _standing(
     lines: Sequence[Line],
     contenders: Sequence[Contender | None],
     column: Column,
-    foreign: set[tuple[str, str]],
+    foreign: set[tuple[int, str]],
     baseline: str | None,
 ) -> Standing:
     """Method rows against each other; rows of another protocol do not compete."""
     able = [
         (line, contender)
-        for line, contender in zip(lines, contenders)
-        if contender is not None and (line.label, column.key) not in foreign
+        for row, (line, contender) in enumerate(zip(lines, contenders))
+        if contender is not None and (row, column.key) not in foreign
     ]
     rows = [contender for line, contender in able if line.group == "method"]
     truth = next((contender for line, contender in able if line.method == "ground_truth"), None)
@@ -171,11 +174,11 @@ def _standing(
     return standing(rows, column.direction, truth, beside)
 
 
-def _marked(row: int, line: Line, standings: Mapping[str, Standing], foreign: set[tuple[str, str]]) -> Line:
+def _marked(row: int, line: Line, standings: Mapping[str, Standing], foreign: set[tuple[int, str]]) -> Line:
     entries = {
         key: replace(
             entry,
-            foreign=(line.label, key) in foreign,
+            foreign=(row, key) in foreign,
             mark=standings[key].marks.get(row),
             against_best=standings[key].against_best.get(row),
             against_baseline=standings[key].against_baseline.get(row),

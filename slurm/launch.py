@@ -22,7 +22,8 @@ from gesturebench.slurm.endings import Ending, settle
 from gesturebench.slurm.executor import check_requests, submit_array
 from gesturebench.slurm.packs import Array, Limits, Place, make_arrays
 from gesturebench.slurm.profile import Profile, Request
-from gesturebench.slurm.queue import cancel, look
+from gesturebench.slurm.queue import cancel, look, release
+from gesturebench.slurm.room import check_room
 from gesturebench.slurm.submission import (
     Submission,
     array_name,
@@ -34,6 +35,7 @@ from gesturebench.slurm.submission import (
     write_submission,
 )
 from gesturebench.slurm.survey import Survey, survey
+from gesturebench.slurm.verdict import WAITING
 
 Choice = Callable[[Step, StepState], bool]
 """Which of the steps that are neither done nor in a job are wanted."""
@@ -43,11 +45,12 @@ Choice = Callable[[Step, StepState], bool]
 class Launch:
     """What a call of `launch` did: keys that were submitted, were in a job already, or are being made by somebody that
     Slurm does not know (another runner, a job it has forgotten); endings that it found out about, job ids by array
-    name."""
+    name. `stuck` are keys whose jobs wait for what cannot come, which only a call by hand replaces."""
 
     submitted: list[str] = field(default_factory=list)
     live: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
+    stuck: list[str] = field(default_factory=list)
     endings: list[Ending] = field(default_factory=list)
     jobs: dict[str, str] = field(default_factory=dict)
     n_jobs: int = 0
@@ -66,8 +69,10 @@ def launch(
     choose: Choice = everything,
     tell: Callable[[str], None] = print,
     execute: str | None = None,
+    by_hand: bool = True,
 ) -> Launch:
-    """Submit the chosen steps that are neither done nor on their way.
+    """Submit the chosen steps that are neither done nor on their way. What a person wants now replaces jobs that never
+    start; a program that follows a grid leaves those, and what somebody may have cancelled, as they are.
 
     `grid` is the name under which people know the plan. `execute` ("module:function") replaces what steps do, for
     tests. Slurm's refusal is an `InputError` with its own words, nothing being submitted then.
@@ -80,12 +85,24 @@ def launch(
         done = Launch(endings=settle(steps, store.states(steps), store, found))
         states = store.states(steps)
         places = live_places(steps, states, found)
+        release(found.idle_jobs(lambda key: key in states and states[key].status == "done"))
         done.live = list(places)
         done.elsewhere = [key for key, state in states.items() if state.status == "running" and key not in places]
+        if not by_hand:
+            choose = _left_alone(states, found, done, choose)
         wanted = wanted_steps(steps, states, store, choose, places)
         if wanted:
             _submit(wanted, places, found, store, profile, grid, execute, tell, done)
     return done
+
+
+def _left_alone(states: Mapping[str, StepState], found: Survey, done: Launch, choose: Choice) -> Choice:
+    """The choice without steps that a person has to look at, and those whose end is not explained yet."""
+    missing = [key for key, state in states.items() if state.status == "missing"]
+    done.stuck = [key for key in missing if found.never_starts(key)]
+    done.elsewhere += [key for key in missing if found.is_unexplained(key)]
+    kept = {*done.stuck, *done.elsewhere}
+    return lambda step, state: step.key not in kept and choose(step, state)
 
 
 def live_places(steps: Sequence[Step], states: Mapping[str, StepState], found: Survey) -> dict[str, Place]:
@@ -132,6 +149,7 @@ def _submit(
     tell: Callable[[str], None],
     done: Launch,
 ) -> None:
+    check_room(wanted, profile)
     nonce = new_nonce()
     limits = Limits(60 * profile.pack_minutes, profile.pack_max, profile.array_max)
     seconds = expected_seconds(wanted, store.runs, profile)
@@ -157,7 +175,7 @@ def _stuck_jobs(wanted: Sequence[Step], found: Survey) -> list[str]:
     keys = {step.key for step in wanted}
     posts = {key: found.posts[key] for key in keys if key in found.posts}
     jobs = (found.job(key) for key, post in posts.items() if keys.issuperset(post.submission.keys(post.place)))
-    return sorted({job.id for job in jobs if job is not None and job.state == "PENDING"})
+    return sorted({job.id for job in jobs if job is not None and job.state in WAITING})
 
 
 def _checked(requests: list[Request], profile: Profile, nodes: frozenset[str], tell: Callable[[str], None]) -> Profile:

@@ -53,11 +53,12 @@ def _run(folder: Path, number: int, index: int) -> int:
         _say(f"job {me.id} is not the one this pack was given to ({answer or 'none'}): nothing to do")
         return 0
     store, steps = RunStore(folder.parents[1]), read_pack(folder, number, index)
-    _warn_of_changes(submission.code)
+    if remark := _changes(submission.code):
+        _say(remark)
     steps = _allowed(steps, store, submission)
     if not steps:
         return 1 if read_pack(folder, number, index) else 0
-    outcome = _run_steps(steps, store, submission, Clock.of_job(me.id, submission, steps))
+    outcome = _run_steps(steps, store, submission, Clock.of_job(me.id, submission, steps), remark)
     post = Post(submission, Place(submission.names()[number], index))
     for step in steps:
         if step.key in outcome.failed:
@@ -84,7 +85,7 @@ def _allowed(steps, store, submission):
     return ready
 
 
-def _run_steps(steps, store, submission, clock: "Clock"):
+def _run_steps(steps, store, submission, clock: "Clock", remark: str):
     from importlib import import_module
 
     from rich.console import Console
@@ -99,15 +100,17 @@ def _run_steps(steps, store, submission, clock: "Clock"):
     profile = submission.profile
     view = Watch(Console(file=sys.stdout, soft_wrap=True), clock, profile.signal_delay_s)
     grace_s = GRACE * profile.signal_delay_s
-    runner = Runner(store.runs, 1, view, execute, profile.policy, stop=view.should_stop, grace_s=grace_s)
+    runner = Runner(store.runs, 1, view, execute, profile.policy, stop=view.should_stop, grace_s=grace_s, remark=remark)
     return runner.run(steps)
 
 
-def _warn_of_changes(submitted: str) -> None:
+def _changes(submitted: str) -> str:
+    """What to note if the code is not the one that was submitted, else nothing."""
     from gesturebench.slurm.sources import code_hash
 
-    if code_hash() != submitted:
-        _say(f"warning: the code has changed since this was submitted ({submitted}, now {code_hash()})")
+    if code_hash() == submitted:
+        return ""
+    return f"the code has changed since this was submitted ({submitted}, now {code_hash()})"
 
 
 @dataclass(frozen=True)

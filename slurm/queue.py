@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -41,6 +42,11 @@ class Job:
     @property
     def is_active(self) -> bool:
         return self.state in ACTIVE
+
+    @property
+    def is_accounted(self) -> bool:
+        """Whether accounting says so; the queue does not tell who has cancelled a job."""
+        return self.exit_code != ""
 
 
 @dataclass(frozen=True)
@@ -170,6 +176,13 @@ def cancel(job_ids: Iterable[str]) -> None:
     wanted = list(job_ids)
     if wanted:
         call("scancel", *wanted)
+
+
+def release(job_ids: Iterable[str]) -> None:
+    """Let held jobs start; one that is gone or cannot be released now is left as it is."""
+    for job_id in job_ids:
+        with contextlib.suppress(Refused, Unreachable):
+            call("scontrol", "release", job_id)
 
 
 def requeue(job_id: str) -> None:

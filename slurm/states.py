@@ -96,5 +96,7 @@ def ending(post: Post, job: Job | None) -> str:
     """How a job ended, in one line."""
     if job is None:
         return f"job {post.job_id}: unknown to Slurm"
+    if job.is_active:
+        return f"job {job.id}: {job.reason}"
     code = f" {job.exit_code}" if job.exit_code not in ("", "0:0") else ""
     return f"job {job.id} on {job.node or 'no node'}: {job.state}{code}"

@@ -1,7 +1,7 @@
 """Where every step was last sent, and what Slurm says of that job now."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gesturebench.slurm.packs import Place
 from gesturebench.slurm.queue import Job, Sight, look
 from gesturebench.slurm.submission import Submission, submissions
-from gesturebench.slurm.verdict import never_starts
+from gesturebench.slurm.verdict import could_not_be_launched, is_held, never_starts
 
 
 class Post(NamedTuple):
@@ -48,6 +48,33 @@ class Survey:
             return job.is_active and not never_starts(job)
         return post is not None and not post.is_void and self._is_young(post)
 
+    def never_starts(self, key: str) -> bool:
+        """Whether its job waits for what cannot come, and Slurm or a person would have to change something."""
+        job = self.job(key)
+        return job is not None and never_starts(job) and not could_not_be_launched(job)
+
+    def idle_jobs(self, done: Callable[[str], bool]) -> list[str]:
+        """Held jobs whose steps are all done (by key) or were given to other jobs, so that nobody misses them, while
+        what waits for them waits for ever."""
+        submissions = {post.submission.nonce: post.submission for post in self.posts.values()}.values()
+        places = [found for submission in submissions for found in submission.places()]
+        held = ((self.sight.job(*place), place, keys) for place, keys in places)
+        return [
+            job.id
+            for job, place, keys in held
+            if job is not None and is_held(job) and not any(self._is_at(key, place) and not done(key) for key in keys)
+        ]
+
+    def _is_at(self, key: str, place: Place) -> bool:
+        """Whether it is for this job to do the step; so it is with those of other plans."""
+        return key not in self.posts or self.posts[key].place == place
+
+    def is_unexplained(self, key: str) -> bool:
+        """Whether its job was cancelled before it began and accounting has not said yet by whom: a person's wish is to
+        be respected, a job that was taken out because of another is not to be given up."""
+        job = self.job(key)
+        return job is not None and job.state == "CANCELLED" and not job.node and not job.is_accounted
+
     def _is_young(self, post: Post) -> bool:
         """Whether Slurm may not know a job yet."""
         return self.at - post.submission.created < post.submission.profile.lost_after_s
@@ -63,8 +90,8 @@ def survey(runs: Path, keys: Iterable[str]) -> Survey:
     """What Slurm says of the steps with these keys; nothing is asked if none was ever submitted."""
     posts = last_posts(submissions(runs), keys)
     concerned = {post.submission.nonce: post.submission for post in posts.values()}.values()
-    names = {post.place.array for post in posts.values() if not post.is_void}
-    ids = {job for found in concerned for name, job in found.jobs.items() if job and name in names}
+    names = {name for found in concerned for name in found.names() if found.jobs.get(name) != ""}
+    ids = {job for found in concerned for job in found.jobs.values() if job}
     unanswered = [found for found in concerned if any(name not in found.jobs for name in found.names())]
     since = min(unanswered, key=lambda found: found.created).since if unanswered else None
     return Survey(posts, look(names, ids, since))

@@ -13,6 +13,9 @@ NEVER = frozenset(
 )  # fmt: skip
 """Reasons for which a pending job does not start by itself, ever."""
 
+WAITING = frozenset({"PENDING", "REQUEUE_HOLD", "SPECIAL_EXIT"})
+"""States of a job in the queue that does not run."""
+
 _BY_STATE: dict[str, FailureKind] = {
     "TIMEOUT": "timeout", "DEADLINE": "timeout", "OUT_OF_MEMORY": "memory", "NODE_FAIL": "node", "BOOT_FAIL": "node",
     "PREEMPTED": "preempted",
@@ -24,11 +27,14 @@ _OUT_OF_MEMORY = "0:125"
 
 def verdict(job: Job, log: str = "") -> FailureKind | None:
     """Why a job ended that is over; None if the job itself is not to blame for what it left undone (it completed, or
-    was taken out because what it waited for failed). `log` is the end of its error log."""
-    if job.state in ("COMPLETED", "CANCELLED") and not job.by_user:
+    was taken out because what it waited for failed). `log` is the end of its error log. One that waits in the queue
+    has not ended, unless a node could not start it: Slurm then holds it for ever."""
+    if job.is_active:
+        return "node" if could_not_be_launched(job) else None
+    if job.state == "COMPLETED":
         return None
-    if job.state == "CANCELLED":
-        return "cancelled"
+    if job.state == "CANCELLED":  # one that had begun was not taken out for another's sake
+        return "cancelled" if job.by_user or job.node else None
     if _lacked_memory(job, log):
         return "memory"
     if job.state in _BY_STATE:
@@ -46,6 +52,14 @@ def _lacked_memory(job: Job, log: str) -> bool:
 
 def never_starts(job: Job) -> bool:
     """Whether it waits for something that cannot come."""
-    return job.state in ("PENDING", "REQUEUE_HOLD", "SPECIAL_EXIT") and (
-        job.reason in NEVER or "held" in job.reason.lower()
-    )
+    return job.state in WAITING and (job.reason in NEVER or is_held(job))
+
+
+def is_held(job: Job) -> bool:
+    """Whether somebody would have to release it."""
+    return job.state in WAITING and "held" in job.reason.lower()
+
+
+def could_not_be_launched(job: Job) -> bool:
+    """Whether a node failed to start it ("launch failed requeued held", in newer versions with underscores)."""
+    return job.state in WAITING and job.reason.lower().replace("_", " ").startswith("launch failed")

@@ -65,9 +65,7 @@ def announced_shape(path: Path, key: str) -> tuple[int, ...]:
 
 
 def _absent(path: Path) -> InputError:
-    return InputError(
-        f"{path}: no such motion file", expected="an npz in BEAT2's layout", remedy="copy the motion there"
-    )
+    return InputError(f"{path}: no such motion file", expected="an npz in BEAT2's layout", remedy=_REMEDY)
 
 
 def _truncated(path: Path, error: Exception) -> InputError:

@@ -196,6 +196,13 @@ def test_leftovers_go_when_they_are_old_and_their_step_is_finished_or_unneeded(r
     assert [path for path in stays if not path.exists()] == []
 
 
+def test_checkpoints_stay_beside_half_of_a_copy(runs):
+    work = leave(runs / ".work" / FIT.key / "checkpoint", 9)
+    (FIT.folder(runs) / "record.json").unlink()
+    collect(Needs(runs))
+    assert work.is_file()
+
+
 def test_the_youngest_file_of_a_leftover_is_its_age(runs):
     leave(runs / ".work" / FIT.key / "old", 30)
     young = leave(runs / ".work" / FIT.key / "deep" / "young", 1)

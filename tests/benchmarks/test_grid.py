@@ -66,7 +66,14 @@ def test_a_grid_of_a_paper_says_which_and_how_it_is_run(name):
         ({"metrics": []}, "metrics is .*expected one or more"),
         ({"metrics": ["bc", "bc"]}, "metrics is .*expected one or more different"),
         ({"seeds": "4..0"}, "grid.yaml.seeds = '4..0'; expected whole numbers such as"),
+        ({"seeds": "0..99999999999"}, "grid.yaml.seeds = '0..99999999999'; expected a range of at most 10000 seeds"),
         ({"seeds": True}, "grid.yaml.seeds"),
+        ({"seeds": [True, False]}, "grid.yaml.seeds = .*expected a list of whole numbers"),
+        ({"seeds": [-1]}, r"has seeds \[-1\]; expected .* from 0 to 2"),
+        ({"seeds": [2**64]}, "has seeds .*; expected .* from 0 to 2"),
+        ({"rows": [{"label": "a\nb", "method": "x"}]}, r"row 1 is labelled 'a\\nb'; expected one line"),
+        ({"resources": {"fit": {"gpus": True}}}, "grid.yaml.resources.fit.gpus = True; expected a number"),
+        ({"resources": {"fit": {"mem_gb": float("inf")}}}, "fit.mem_gb = inf; expected a finite number"),
         ({"axes": {"a": [1]}}, "grid.yaml.axes = .*expected a list of mappings"),
         ({"axes": [3]}, "grid.yaml.axes = .*expected a list of mappings"),
         ({"axes": [{"x": []}]}, "row 'a' axis 1 'x' has no values"),
@@ -148,6 +155,30 @@ def test_not_a_grid(tmp_path):
             load_grid(str(tmp_path / f"{name}.yaml"))
     with pytest.raises(InputError, match=r"unknown grid 'dmeo'.*did you mean 'demo'"):
         load_grid("dmeo")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("base: &b {all: *b}", "not valid YAML .*recursive"),
+        (f"rows: {'[' * 3000}{']' * 3000}", "too deep"),
+        (f"seeds: {'9' * 5000}", "not valid YAML .*4300 digits"),
+        ("note: !!binary aGk=", "not valid YAML .*binary"),
+        ("\t- a", "not valid YAML .*line 1, column 1"),
+    ],
+)
+def test_yaml_that_is_no_data(tmp_path, text, message):
+    path = tmp_path / "grid.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as error:
+        load_grid(str(path))
+    assert "\n" not in str(error.value)
+
+
+def test_a_date_is_the_text_that_spells_it(tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_text(yaml.safe_dump(GOOD | {"paper": "PAPER"}).replace("PAPER", "2025-06-01"), encoding="utf-8-sig")
+    assert load_grid(str(path)).paper == "2025-06-01"
 
 
 def test_metrics_of_truth_need_a_corpus_that_has_it():

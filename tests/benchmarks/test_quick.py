@@ -102,6 +102,8 @@ def test_anchors_stand_apart():
         ("a +", 3, "the name of a method"),
         ("a b", 2, r"the end, '\+' and another method, or '\['"),
         ('a\n[x="]', 5, "a value"),
+        ("a]", 1, r"the end, '\+' and another method, or '\['"),
+        ("a[x=" + "[" * 3000, 25, "at most 20 lists in one another"),
     ],
 )
 def test_a_fault_has_a_caret_under_its_place(text, place, expected):

@@ -196,7 +196,7 @@ def test_a_store_that_cannot_be_written_is_read_all_the_same(tmp_path, monkeypat
     assert math.isclose(read_scores(files, tmp_path)["1"].values["bc"][0], 1.0)
 
 
-@pytest.mark.parametrize("text", ["[1, 2]", '{"a": 3}', "{", '{"a": {"bc": "high"}}'])
+@pytest.mark.parametrize("text", ["[1, 2]", '{"a": 3}', "{", '{"a": {"bc": "high"}}', '{"a": {"bc": 0.5}}'])
 def test_scores_that_are_none_are_refused_by_the_name_of_the_file(tmp_path, text):
     step = evaluation("bc")
     folder = finish(tmp_path, step, {"bc": 0.0, "n": 1}, {})

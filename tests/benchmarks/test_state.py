@@ -143,6 +143,16 @@ def test_a_record_that_is_absent_says_what_to_do(tmp_path):
         RunStore(tmp_path).record(toys.step("a"))
 
 
+def test_a_folder_without_a_record_is_half_of_a_copy(tmp_path):
+    half, whole, store = toys.step("half"), toys.step("whole"), RunStore(tmp_path)
+    finish(whole, tmp_path)
+    half.folder(tmp_path).mkdir()
+    half.folder(tmp_path).joinpath("weights.pt").write_text("")
+    assert [store.status(step) for step in (half, whole)] == ["missing", "done"]
+    assert store.finished([half, whole]) == [whole]
+    assert store.records([half, whole]).keys() == {whole.key}
+
+
 def test_a_failure_report_that_is_broken_is_still_a_failure(tmp_path):
     step = toys.step("a")
     fail(step, tmp_path)

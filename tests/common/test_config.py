@@ -36,6 +36,11 @@ def test_defaults_and_overrides():
         ({"sampling": 3}, "model.sampling = 3; expected a mapping"),
         ({"sampling": {"order": "heum"}}, "value of model.sampling.order 'heum'; expected one of euler, heun; did you"),
         ({"sampling": {"steps": 1.5}}, "model.sampling.steps = 1.5"),
+        ({"sampling": {"steps": True}}, "model.sampling.steps = True; expected a number; correct"),
+        ({"sampling": {"scale": float("nan")}}, "model.sampling.scale = nan; expected a finite number"),
+        ({"sampling": {"scale": "inf"}}, "model.sampling.scale = 'inf'; expected a finite number"),
+        ({"width": list(range(9999))}, r"model.width = \[0, 1, 2, 3, 4, 5, ...\]; expected"),
+        ({5: 3}, "key 5 of model; expected a text"),
     ],
 )
 def test_faults_are_named(values, says):

@@ -77,6 +77,9 @@ def test_broken_json_is_named(tmp_path):
         read_json(tmp_path / "a.json")
     with pytest.raises(InputError, match=r"b\.json: no such file"):
         read_json(tmp_path / "b.json")
+    (tmp_path / "c.json").mkdir()
+    with pytest.raises(InputError, match=r"c\.json: cannot be read \(Is a directory\)"):
+        read_json(tmp_path / "c.json")
 
 
 def test_hash_of_values_forgets_order_and_sees_content():

@@ -212,6 +212,18 @@ def labels_beyond(axis):
     return [label for tick in ticks for label in (tick.label1, tick.label2)]
 
 
+def test_a_smaller_batch_is_told_below_every_figure(store):
+    plan = swept(LR)
+    fill(plan, store, by_lr)
+    denoiser = next(step for step in fits(plan) if step.label.startswith("denoiser"))
+    leave_curve(denoiser, store, [{"step": 10, "loss": 1.0}])
+    figures = axis_figure, interval_figure, rank_figure, curve_figure
+    told = f"{denoiser.label} was trained with half of the configured batch"
+    assert not any(told in words(figure(plan, store)) for figure in figures)
+    write_json(denoiser.folder(store.runs) / "record.json", {"kind": "fit", "batch_divisor": 2})
+    assert all(told in words(figure(plan, store)) for figure in figures)
+
+
 def test_ranks_of_clips_are_where_the_statistics_say(store):
     plan = swept(LR)
     fill(plan, store, by_lr)

@@ -154,6 +154,19 @@ FAULTS = {
 }
 
 
+def test_a_time_with_a_zone_says_how_it_can_be_had(untouched):
+    scores = open_scores(untouched)
+    with pytest.raises(InputError, match=r"time zone; .*now\(\)::TIMESTAMP"):
+        scores.ask("SELECT now()")
+    assert len(scores.ask("SELECT now()::TIMESTAMP").rows) == 1
+
+
+def test_nothing_is_fetched_from_the_network(untouched):
+    with pytest.raises(InputError) as caught:
+        open_scores(untouched).ask("SELECT * FROM 'http://localhost:1/x.parquet'")
+    assert "download" not in str(caught.value)
+
+
 @pytest.mark.parametrize("query", FAULTS)
 def test_faults_of_a_query_are_one_line_with_the_place(untouched, tmp_path, query):
     scores = open_scores(untouched)

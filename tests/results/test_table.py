@@ -15,6 +15,7 @@ from gesturebench.common.errors import InputError
 from gesturebench.common.files import read_json, write_json
 from gesturebench.results.latex import latex_escaped
 from gesturebench.results.render import render, to_terminal
+from gesturebench.results.sheet import sheet_of
 from gesturebench.results.table import build_table
 
 ROWS = (
@@ -247,6 +248,18 @@ def test_protocols_do_not_mix(store):
     assert "†" in render(table, "markdown")
 
 
+def test_rows_of_one_name_in_two_protocols_are_told_apart(store):
+    here, there = plan(seeds=range(4)), plan(seeds=range(4), protocol="beat2")
+    for one in (here, there):
+        record(one, store, n=8)
+    lines = build_table([here, there], store, mix_protocols=True).lines
+    alone = {line.label: line.entries["fgd"].mark for line in build_table([here], store).lines}
+    for label in alone:
+        first, second = (line.entries["fgd"] for line in lines if line.label == label)
+        assert (first.foreign, second.foreign) == (False, True)
+        assert (first.mark, second.mark) == (alone[label], None)
+
+
 def test_data_and_sample_counts_do_not_mix(store):
     here = plan()
     record(here, store)
@@ -355,6 +368,55 @@ def test_a_narrow_terminal_shows_every_word_and_number(store):
         assert f"{line.label} (" in narrow
         assert f"{line.entries['fgd'].number.mean:.3g}"[:3] in narrow
     assert "…" not in narrow
+
+
+@pytest.mark.parametrize("width", [34, 45, 60, 75, 90, 120, 150, None])
+def test_no_terminal_cuts_a_label_or_a_number(store, width):
+    name = "a row whose name is rather long, and a-word-of-it-as-well-as-can-be"
+    p = plan(rows=[*ROWS, Row(label=name, method="random_clip")])
+    record(p, store)
+    sheet = sheet_of(build_table([p], store))
+    text = to_terminal(sheet, width)
+    drawn = text.split("\nProtocol ")[0].splitlines()
+    assert max(map(len, drawn)) <= (width or 10_000)
+    words = " ".join(drawn).split()
+    for _, rows in sheet.sections:
+        for word in (word for row in rows for place in row for word in place.text.split()):
+            assert any(word in found for found in words) or word.startswith("a-word"), (word, text)
+    assert "…" not in text
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "0.3"])
+def test_what_is_no_finite_number_is_told_and_marks_nothing(store, value):
+    p = plan(seeds=range(4))
+    record(p, store, n=8)
+    (rival,) = {line.entries["fgd"].mark for line in build_table([p], store).lines if line.label == "good"}
+    for cell in p.cells_of("bad"):
+        path = cell.evaluate["fgd"].folder(store.runs) / "record.json"
+        write_json(path, {**read_json(path), "metrics": {"fgd": value, "n": 8}})
+    table = build_table([p], store)
+    marks = {line.label: line.entries["fgd"].mark for line in table.lines}
+    assert rival == "best"
+    assert marks["bad"] is None
+    assert "bad" not in {line.label for line in table.lines if line.entries["fgd"].number}
+    assert any(remark.startswith(f"bad: fgd is {value!r}, no finite number") for remark in table.remarks)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"clips": None}, "clips is None; expected a whole number"),
+        ({"metrics": {"fgd": 1.0}}, "n is None; expected a whole number"),
+        ({"key": "0" * 24}, "key is '0{24}'; expected "),
+    ],
+)
+def test_a_record_without_what_a_table_needs_is_named(store, changes, what):
+    p = plan()
+    record(p, store)
+    path = p.cells_of("bad")[0].evaluate["fgd"].folder(store.runs) / "record.json"
+    write_json(path, {**read_json(path), **changes})
+    with pytest.raises(InputError, match=f"{path}: not a whole run record, {what}.*delete {path.parent}"):
+        build_table([p], store)
 
 
 def test_what_is_not_there_yet_is_counted(store):

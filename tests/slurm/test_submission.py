@@ -136,6 +136,50 @@ def test_a_job_that_is_unknown_everywhere_is_lost_after_a_while(tmp_path):
     assert (old.is_active(A.key), old.is_lost(A.key)) == (False, True)
 
 
+@pytest.mark.parametrize(
+    ("job", "never_starts", "unexplained"),
+    [
+        (Job("7", "n", "PENDING", "JobHeldUser"), True, False),
+        (Job("7", "n", "PENDING", "launch failed requeued held"), False, False),
+        (Job("7", "n", "PENDING", "Priority"), False, False),
+        (Job("7", "n", "CANCELLED"), False, True),
+        (Job("7", "n", "CANCELLED", exit_code="0:0"), False, False),
+        (Job("7", "n", "CANCELLED", node="n1"), False, False),
+    ],
+)
+def test_what_a_program_leaves_to_people(tmp_path, job, never_starts, unexplained):
+    found = survey_of(submitted(tmp_path, (A,)), [A], job)
+    assert (found.never_starts(A.key), found.is_unexplained(A.key)) == (never_starts, unexplained)
+
+
+def test_a_job_that_is_held_has_not_been_a_try(tmp_path):
+    submission, store = submitted(tmp_path, (A,)), RunStore(tmp_path)
+    for reason, kinds in (("JobHeldUser", []), ("launch failed requeued held", ["node"])):
+        found = survey_of(submission, [A], Job("7", "n", "PENDING", reason))
+        assert [ending.kind for ending in settle([A], store.states([A]), store, found)] == kinds
+
+
+@pytest.mark.parametrize(
+    ("done", "reason", "released"),
+    [
+        ({A.key, B.key}, "launch failed requeued held", ["7"]),
+        ({A.key, B.key}, "Priority", []),
+        ({A.key}, "JobHeldUser", []),
+    ],
+)
+def test_a_held_job_with_nothing_to_do_is_let_go_for_those_that_wait(tmp_path, done, reason, released):
+    found = survey_of(submitted(tmp_path, (A, B)), [A, B], Job("7", "n", "PENDING", reason))
+    assert found.idle_jobs(done.__contains__) == released
+
+
+def test_a_held_job_whose_steps_were_given_to_another_is_let_go(tmp_path):
+    old, new = submitted(tmp_path, (A,), nonce="1111111111"), submitted(tmp_path, (A, B), nonce="2222222222")
+    places = [Place(array_name(one.nonce, 0), 0) for one in (old, new)]
+    held = {place: Job(str(n), "n", "PENDING", "JobHeldUser") for n, place in enumerate(places)}
+    found = Survey({A.key: Post(new, places[1]), C.key: Post(old, places[0])}, Sight(queue=held))
+    assert found.idle_jobs(lambda key: False) == ["0"]
+
+
 def test_steps_in_jobs_are_live_unless_what_they_wait_for_is_not(tmp_path):
     submission, store = submitted(tmp_path, (A, B, C)), RunStore(tmp_path)
     waiting = Job("7", "n", "PENDING", "Priority")

@@ -45,9 +45,10 @@ PROFILE = {
 
 @dataclass
 class ToyGrid:
-    """40 steps with a real training among them; the table is every step's value."""
+    """Real trainings, `motions` made with them and three scores of each; the table is every step's value."""
 
     folder: Path
+    motions: int = 9
 
     @property
     def runs(self) -> Path:
@@ -57,7 +58,9 @@ class ToyGrid:
         data = cluster_jobs.step("data", kind="prepare")
         training = {"does": "train", "steps": 40, "pause_s": 0.05, "log": str(self.folder / "log")}
         fits = [cluster_jobs.step(f"fit {i}", data, **training) for i in range(3)]
-        motions = [cluster_jobs.step(f"motion {i}", fits[i % 3], kind="generate", pause_s=0.3) for i in range(9)]
+        motions = [
+            cluster_jobs.step(f"motion {i}", fits[i % 3], kind="generate", pause_s=0.3) for i in range(self.motions)
+        ]
         scores = [
             cluster_jobs.step(f"{metric} {i}", motion, kind="evaluate", pause_s=0.1)
             for i, motion in enumerate(motions)
@@ -66,7 +69,7 @@ class ToyGrid:
         return closure(scores)
 
     def submitter(self) -> list[str]:
-        return [sys.executable, str(Path(__file__).resolve()), str(self.folder), "--submit"]
+        return [sys.executable, str(Path(__file__).resolve()), str(self.folder), "--submit", str(self.motions)]
 
     def submit(self) -> None:
         """What the submitter's process does."""
@@ -257,11 +260,11 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--patience", type=float, default=1800.0, help="seconds")
-    parser.add_argument("--submit", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--submit", type=int, metavar="MOTIONS", help=argparse.SUPPRESS)
     words = parser.parse_args()
     folder = words.folder.resolve()
-    if words.submit:
-        ToyGrid(folder).submit()
+    if words.submit is not None:
+        ToyGrid(folder, words.submit).submit()
         return 0
     folder.mkdir(parents=True)
     grid: ToyGrid | RealGrid = ToyGrid(folder) if words.toy else RealGrid(folder)

@@ -1,7 +1,10 @@
 """Steps for tests on a cluster: real work of a few tenths of a second in real jobs, and every way to fail."""
 
+import multiprocessing
 import os
 import time
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
 
 from gesturebench.benchmarks.job import Job
 from gesturebench.benchmarks.step import Step
@@ -73,4 +76,43 @@ def _train(job: Job, progress: Progress) -> dict:
     return {"weights": [value.flatten().tolist() for value in model.state_dict().values()]}
 
 
-BEHAVIOUR = {"work": _work, "fail": _fail, "die": _die, "hog": _hog, "train": _train}
+METHODS = ("fork", "spawn", "forkserver")
+
+
+def _family(job: Job, progress: Progress) -> None:
+    """With children as a data loader has them, each asked for something again and again; notes in `log` which of
+    them answer in the beginning, and still do when it is asked to stop or ends."""
+    pipes = {}
+    for method in METHODS:
+        context = multiprocessing.get_context(method)
+        pipes[method], theirs = context.Pipe()
+        context.Process(target=_echo, args=(theirs,), daemon=True).start()
+    _note_living(job, pipes)
+    try:
+        for done in range(job.spec["steps"]):
+            progress(done, job.spec["steps"])
+            time.sleep(0.1)
+    finally:
+        _note_living(job, pipes)
+
+
+def _note_living(job: Job, pipes: Mapping[str, Connection]) -> None:
+    alive = [method for method, pipe in pipes.items() if _answers(pipe)]
+    with open(job.spec["log"], "a") as log:
+        log.write(f"{' '.join(alive)}\n")
+
+
+def _echo(pipe: Connection) -> None:
+    while True:
+        pipe.send(pipe.recv())
+
+
+def _answers(pipe: Connection) -> bool:
+    try:
+        pipe.send("are you there?")
+        return pipe.poll(20) and pipe.recv() == "are you there?"
+    except (OSError, EOFError):
+        return False
+
+
+BEHAVIOUR = {"work": _work, "fail": _fail, "die": _die, "hog": _hog, "train": _train, "family": _family}

@@ -32,7 +32,7 @@ def test_a_controller_that_is_killed_and_restarted_loses_nothing(study):
 
 
 def test_a_submitter_that_is_killed_while_it_submits_leaves_nothing_twice(study, tmp_path):
-    grid = chaos.ToyGrid(tmp_path)
+    grid = chaos.ToyGrid(tmp_path, motions=4)
     toy = study(*grid.steps())
     submitter = subprocess.Popen([*grid.submitter()], stdout=subprocess.DEVNULL)
     try:
@@ -75,7 +75,7 @@ def test_five_hundred_short_steps_share_a_few_jobs(study):
 
 def test_chaos(cluster, tmp_path):
     """Six kills at random times; the full run of twenty over a real grid is a command, see chaos.py."""
-    grid = chaos.ToyGrid(tmp_path)
+    grid = chaos.ToyGrid(tmp_path, motions=4)
     told: list[str] = []
     chaos.Chaos(grid, Path(cluster.folder), 6, random.Random(2), told.append).run(patience_s=240)
     assert sum("kill " in line for line in told) == 6, told

@@ -3,17 +3,12 @@
 import pytest
 from cluster_jobs import step
 
-from gesturebench.benchmarks.attempts import Attempts
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import read_json
 from gesturebench.slurm.cancelling import cancel_steps
 from gesturebench.slurm.submission import submissions
 
 pytestmark = pytest.mark.slow
-
-
-def outcomes(study, label: str) -> list[str]:
-    return [attempt.outcome for attempt in Attempts(study.store.runs).of(study[label].key)]
 
 
 def test_arrays_wait_for_their_partners_and_a_failure_blocks_only_its_own(study):
@@ -31,9 +26,9 @@ def test_arrays_wait_for_their_partners_and_a_failure_blocks_only_its_own(study)
     for label in ("motion 1", "bc 1", "fgd 1"):
         assert states[label].status == "blocked"
         assert "fit 1" in states[label].detail
-        assert outcomes(toy, label) == []
+        assert toy.outcomes(label) == []
     others = [label for label in states if not label.endswith("1")]
-    assert all(states[label].status == "done" and outcomes(toy, label) == ["done"] for label in others)
+    assert all(states[label].status == "done" and toy.outcomes(label) == ["done"] for label in others)
     assert read_json(toy["bc 2"].folder(toy.store.runs) / "value.json") == 4
 
 
@@ -53,14 +48,14 @@ def test_one_failure_in_a_pack_leaves_the_rest_alone_and_says_how_to_retry(study
 def test_a_step_without_memory_is_tried_once_more_with_half_the_batch(study):
     toy = study(step("hog", does="hog", mb=500), defaults={"mem_gb": 0.5, "time_min": 10})
     assert toy.follow() == 0
-    assert outcomes(toy, "hog") == ["memory", "done"]
+    assert toy.outcomes("hog") == ["memory", "done"]
     assert toy.store.record(toy["hog"])["batch_divisor"] == 2
 
 
 def test_a_step_that_dies_twice_has_ended_for_good(study):
     toy = study(step("dead", does="die"), step("good"))
     assert toy.follow() == 1
-    assert outcomes(toy, "dead") == ["crash", "crash"]
+    assert toy.outcomes("dead") == ["crash", "crash"]
     assert toy.statuses() == {"dead": "failed", "good": "done"}
 
 
@@ -73,21 +68,17 @@ def _lines(tmp_path) -> list[str]:
     return log.read_text().split() if log.exists() else []
 
 
-def test_a_warned_training_goes_back_into_the_queue_and_ends_in_the_same_bits(study, tmp_path):
-    whole = study(step("training", does="train", steps=60, pause_s=0.0, log=str(tmp_path / "other")))
+def test_a_warned_training_goes_back_into_the_queue_and_ends_in_the_same_bits(study, undisturbed, tmp_path):
     toy = study(_training(tmp_path))
     (job,) = toy.launch().jobs.values()
-    whole.launch()
     toy.wait_for(lambda: len(_lines(tmp_path)) >= 15)
     toy.cluster.call("scancel", "--signal=USR2", job)
     assert toy.follow() == 0
     lives = _lines(tmp_path)
     assert sorted(set(lives)) == ["0", "1"]
     assert len(lives) < 60 + 10  # what was saved was not made again
-    assert outcomes(toy, "training") == ["preempted", "done"]
-    assert whole.follow() == 0
-    weights = (one.store.record(one["training"])["weights"] for one in (toy, whole))
-    assert next(weights) == next(weights)
+    assert toy.outcomes("training") == ["preempted", "done"]
+    assert toy.store.record(toy["training"])["weights"] == undisturbed
 
 
 def test_a_training_that_may_not_be_preempted_again_has_a_state_of_its_own(study, tmp_path):
@@ -97,17 +88,6 @@ def test_a_training_that_may_not_be_preempted_again_has_a_state_of_its_own(study
     toy.cluster.call("scancel", "--signal=USR2", job)
     assert toy.follow() == 1
     assert toy.statuses() == {"training": "preempted", "after": "blocked"}
-
-
-def test_a_preempted_job_gives_way_and_comes_back(study, tmp_path):
-    defaults = {"mem_gb": 0.4, "time_min": 10, "partition": "low"}
-    toy = study(_training(tmp_path), defaults=defaults)
-    toy.launch()
-    toy.wait_for(lambda: len(_lines(tmp_path)) >= 5)
-    toy.cluster.call("sbatch", "-Jurgent", "-pmain", "-N4", "--ntasks-per-node=4", "-o/dev/null", "--wrap", "sleep 3")
-    assert toy.follow() == 0
-    assert outcomes(toy, "training") == ["preempted", "done"]
-    assert len(_lines(tmp_path)) < 60 + 10
 
 
 def test_cancelled_steps_stay_so_until_somebody_wants_them(study, tmp_path):
