@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
+from typing import Any
 
 from gesturebench.common.errors import InputError, unknown_name
 from gesturebench.methods.base import Method
@@ -28,13 +29,19 @@ def get_method(name: str) -> type[Method]:
     for point in entry_points(group=GROUP):
         if point.name == name:
             try:
-                return point.load()
-            except Exception as error:
+                return _a_method(point.load())
+            except (Exception, SystemExit) as error:  # a script that is no plugin ends where it is imported
                 raise InputError(
                     f"plugin {name!r} ({point.value}) is broken: {type(error).__name__}: {error}",
                     remedy="mend or uninstall it",
                 ) from error
     raise unknown_name("method", name, method_names())
+
+
+def _a_method(found: Any) -> type[Method]:
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise TypeError(f"{found!r} is no subclass of Method")
+    return found
 
 
 def survey() -> Iterator[tuple[str, str]]:

@@ -26,13 +26,21 @@ def fingerprint(root: Path, *, body: Path | None = None, cache: Path | None = No
     named = {str(path.relative_to(folder.root)): path for path in _files(folder)}
     if model.exists():
         named["body model"] = model
-    known = read_json(cache) if cache and cache.exists() else {}
+    known = _remembered(cache) if cache else {}
     keys = {name: _key(path) for name, path in named.items()}
     hashes = {keys[name]: known.get(keys[name]) or sha256_file(path) for name, path in named.items()}
     if cache and not hashes.items() <= known.items():
         with contextlib.suppress(InputError):  # on a store that is only read, files are hashed again every time
             write_json(cache, known | hashes)
     return sha256_json(sorted((name, hashes[key]) for name, key in keys.items()))
+
+
+def _remembered(cache: Path) -> dict[str, str]:
+    """Nothing where there is no cache, or one that is broken: it will be replaced."""
+    with contextlib.suppress(InputError):
+        if isinstance(found := read_json(cache), dict):
+            return found
+    return {}
 
 
 def _files(folder: Beat2Folder) -> list[Path]:

@@ -287,6 +287,14 @@ def test_memory_does_not_grow_with_the_corpus(corpus, tmp_path):
 # --- fingerprint -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_broken_memory_of_hashes_is_replaced(corpus, tmp_path, text):
+    cache = tmp_path / "fingerprints.json"
+    cache.write_text(text)
+    assert fingerprint(corpus, cache=cache) == fingerprint(corpus)
+    assert len(json.loads(cache.read_text())) > 1
+
+
 def test_fingerprint_is_about_content_not_place(corpus, tmp_path):
     copy = shutil.copytree(corpus, tmp_path / "copy")
     assert fingerprint(copy) == fingerprint(corpus)

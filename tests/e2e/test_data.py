@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -54,3 +55,12 @@ def test_prepare_names_what_it_cannot_use(call, tmp_path):
     done = call("data", "prepare", tmp_path / "nowhere", "--runs", tmp_path / "runs")
     assert done.returncode == 2
     assert "nowhere: no such folder" in done.stderr
+
+
+def test_prepare_tells_a_broken_clip_once(call, corpus, tmp_path):
+    broken = shutil.copytree(corpus, tmp_path / "corpus")
+    clip = next(broken.rglob("smplxflame_30/*.npz"))
+    clip.write_bytes(clip.read_bytes()[:500])
+    done = call("data", "prepare", broken, "--runs", tmp_path / "runs", "--workers", 1)
+    assert done.returncode == 2
+    assert done.stderr.count(clip.name) == 1, done.stderr

@@ -97,3 +97,11 @@ def test_a_spec_of_ones_own(tmp_path):
     assert load_spec(str(path)).title == "P, Table 1: c"
     with pytest.raises(InputError, match="did you mean 'exges-table1'"):
         load_spec("exges-tabel1")
+
+
+@pytest.mark.parametrize(("text", "holds"), [("", "nothing"), ("- a", "list"), ("a", "str")])
+def test_a_spec_that_is_no_mapping_is_told_what_a_spec_has(text, holds, tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=f"my.yaml: holds {holds}; expected a mapping with paper, table, caption"):
+        load_spec(str(path))

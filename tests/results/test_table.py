@@ -370,6 +370,11 @@ def test_a_narrow_terminal_shows_every_word_and_number(store):
     assert "…" not in narrow
 
 
+def test_rows_that_share_a_note_are_named_together(store):
+    p = plan(rows=[row.model_copy(update={"note": "n" if row.label in ("good", "bad") else ""}) for row in ROWS])
+    assert [remark for remark in build_table([p], store).remarks if remark.endswith(": n.")] == ["good, bad: n."]
+
+
 @pytest.mark.parametrize("width", [34, 45, 60, 75, 90, 120, 150, None])
 def test_no_terminal_cuts_a_label_or_a_number(store, width):
     name = "a row whose name is rather long, and a-word-of-it-as-well-as-can-be"
