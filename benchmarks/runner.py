@@ -239,6 +239,9 @@ class Runner:
             tried.attempt = self.attempts.note(tried.attempt, progress)
 
     def _died(self, tried: _Try) -> None:
+        self._heed_stop()  # what ended it may have asked us too
+        if tried.step.key not in self.running:
+            return
         if self.stopping is not None:
             self._stopped(tried, "died while it was stopping")
             return

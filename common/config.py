@@ -4,7 +4,7 @@ import re
 from functools import cache
 from typing import Any, ClassVar, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gesturebench.common.errors import InputError, shown, unknown_name
 
@@ -18,14 +18,6 @@ class Config(BaseModel):
     """The key that the name of such a section stands for where people write a grid: `retrieval` for
     `retrieval.strategy`."""
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """To Python `true` is 1; `gpus: yes` was meant for something else."""
-        if isinstance(value, bool) and _is_number(cls, info.field_name):
-            raise ValueError("a number")
-        return value
-
     @classmethod
     def parse(cls, values: dict[str, Any], where: str = "config") -> Self:
         """Validate a plain dictionary; the first fault becomes a one-line `InputError` naming the key.
@@ -37,6 +29,7 @@ class Config(BaseModel):
         gesturebench.common.errors.InputError: unknown key of sampling 'stepz'; expected one of steps; did you mean
         'steps'?
         """
+        _refuse_truth_for_a_number(cls, values, where)
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -47,16 +40,29 @@ class Config(BaseModel):
         return type(self).parse(merged(self.model_dump(), overrides), where)
 
 
+def _refuse_truth_for_a_number(cls: type[BaseModel], values: Any, where: str) -> None:
+    """To Python `true` is 1; `gpus: yes` was meant for something else."""
+    for name, value in values.items() if isinstance(values, dict) else ():
+        if type(value) is bool and _kinds(cls, name) <= {int, float, type(None)}:
+            raise InputError(f"{where}.{name} = {value}", expected="a number", remedy="correct the value")
+        elif type(value) is dict:
+            for section in _kinds(cls, name):
+                if isinstance(section, type) and issubclass(section, BaseModel):
+                    _refuse_truth_for_a_number(section, value, f"{where}.{name}")
+
+
 @cache
-def _is_number(cls: type[BaseModel], name: str) -> bool:
-    """Whether a field takes a number but no truth value."""
+def _kinds(cls: type[BaseModel], name: str) -> frozenset[Any]:
+    """The types that a field's annotation is made of; of a field that is not there a type that no value has."""
+    if name not in cls.model_fields:
+        return frozenset({object})
     kinds, found = [cls.model_fields[name].annotation], set()
     while kinds:
         kind = kinds.pop()
         inner = [part for part in get_args(kind) if isinstance(part, type) or get_args(part)]  # constraints are neither
         kinds += inner
         found |= set() if inner else {kind}
-    return found <= {int, float, type(None)}
+    return frozenset(found)
 
 
 def merged(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:

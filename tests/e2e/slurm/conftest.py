@@ -121,6 +121,8 @@ def running_cluster(*options: str) -> Iterator[Cluster]:
 
 def _start(folder: Path, options: tuple[str, ...]) -> None:
     """One process at a time installs, and nobody starts what is half installed."""
+    if os.environ.get("GESTUREBENCH_TEST_SLURM") != "1":
+        pytest.skip("a real Slurm is started only where GESTUREBENCH_TEST_SLURM=1")
     with open(Path(tempfile.gettempdir()) / f"slurm-installation-{os.getuid()}", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         missing = _missing()
@@ -173,6 +175,14 @@ class Study:
             assert time.monotonic() < end, f"it did not happen: {self.states()}"
             assert not any(self.store.failure_file(step.key).exists() for step in self.steps), self.states()
             time.sleep(0.2)
+
+    def report(self, label: str, seconds: float = 30) -> dict:
+        """The report on a failed step, once its job has completed it."""
+        end = time.monotonic() + seconds
+        while "retry" not in (found := read_json(self.store.failure_file(self[label].key))):
+            assert time.monotonic() < end, f"the report was not completed: {found}"
+            time.sleep(0.2)
+        return found
 
     def outcomes(self, label: str) -> list[str | None]:
         """How the attempts at a step ended."""

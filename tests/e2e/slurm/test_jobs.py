@@ -37,7 +37,7 @@ def test_one_failure_in_a_pack_leaves_the_rest_alone_and_says_how_to_retry(study
     assert toy.launch().n_jobs == 1
     assert toy.follow() == 1
     assert toy.statuses() == {str(i): "failed" if i == 3 else "done" for i in range(8)}
-    report = read_json(toy.store.failure_file(toy["3"].key))
+    report = toy.report("3")
     assert report["failure"]["message"] == "the step broke"
     assert "cluster_jobs.py" in report["failure"]["traceback"]
     assert report["retry"] == f"gesturebench resubmit toy --step {toy['3'].key}"
