@@ -10,6 +10,7 @@ fails on network file systems that have none."""
 import contextlib
 import json
 import os
+import signal
 import threading
 import time
 import uuid
@@ -146,7 +147,9 @@ class Claims:
                 self._heart.start()
 
     def _beat(self) -> None:
-        """Touch what is held until nothing is; a file server that is away for a while is no reason to end."""
+        """Touch what is held until nothing is; a file server that is away for a while is no reason to end. Signals are
+        the main thread's: it may have blocked them for a moment."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGUSR2})
         while True:
             time.sleep(self.beat_s)
             with self._lock:
