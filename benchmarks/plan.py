@@ -39,7 +39,8 @@ class Plan:
     """A grid as steps: `steps` each once, in an order in which every step follows what it needs.
 
     `absent` says by row label why a row has no cells (its method or a setting is not built yet), `absent_metrics` why a
-    metric of the grid is not measured.
+    metric of the grid is not measured. `missing` says what is read and not on this machine, with the labels of the rows
+    that do.
     """
 
     grid: Grid
@@ -51,6 +52,7 @@ class Plan:
     steps: tuple[Step, ...]
     absent: Mapping[str, str] = field(default_factory=dict)
     absent_metrics: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def cells_of(self, label: str) -> tuple[Cell, ...]:
         return self._cells_by_label.get(label, ())
@@ -107,10 +109,10 @@ def _made(grid: Grid, source: StandinSource | FolderSource) -> Plan:
     scorers = {
         metric: _scorer(metric, grid, protocol, source, data[-1]) for metric in wanted if metric not in absent_metrics
     }
-    cells, absent = _cells(grid, protocol, data[-1], scorers)
+    cells, absent, missing = _cells(grid, protocol, data[-1], scorers)
     encoders = {metric: scorer.encoder for metric, scorer in scorers.items() if scorer.encoder is not None}
     steps = closure(step for cell in cells for step in (*cell.evaluate.values(), cell.generate))
-    return Plan(grid, protocol, source.is_standin, data[-1], encoders, cells, steps, absent, absent_metrics)
+    return Plan(grid, protocol, source.is_standin, data[-1], encoders, cells, steps, absent, absent_metrics, missing)
 
 
 def _known(metrics: tuple[str, ...]) -> tuple[str, ...]:
@@ -189,19 +191,22 @@ def encoder_step(evaluator: type[Evaluator], config: Config, prepare: Step, reso
 
 def _cells(
     grid: Grid, protocol: Protocol, prepare: Step, scorers: Mapping[str, _Scorer]
-) -> tuple[tuple[Cell, ...], dict[str, str]]:
-    """Every cell that can be made, and by label why a row has none."""
+) -> tuple[tuple[Cell, ...], dict[str, str], dict[str, tuple[str, ...]]]:
+    """Every cell that can be made, by label why a row has none, and what rows lack on this machine."""
     recipes, fits = Recipes(grid), _Fits(prepare, grid.resources.of("fit"))
     shared = {"scope": Sealed(protocol.scope())}
     place, resources = {"protocol": _json(protocol)}, grid.resources.of("generate")
     cells: list[Cell] = []
     absent: dict[str, str] = {}
+    missing: dict[str, tuple[str, ...]] = {}
     for row in grid.rows:
         try:
             recipe = recipes.of(row)
         except NotBuilt as reason:
             absent[row.label] = str(reason)
             continue
+        for line in recipe.missing:
+            missing[line] = (*missing.get(line, ()), row.label)
         method = recipe.method
         spec = {"method": method.name, "version": method.version, "config": recipe.config, "query": recipe.query}
         for seed in grid.seeds_of(row):
@@ -210,7 +215,7 @@ def _cells(
             generate = Step("generate", label, {**spec, **shared, "seed": seed}, inputs, place, resources)
             scores = {metric: scorer.step(label, generate) for metric, scorer in scorers.items()}
             cells.append(Cell(row, seed, recipe.query, generate, scores))
-    return tuple(cells), absent
+    return tuple(cells), absent, missing
 
 
 class _Fits:
@@ -235,7 +240,7 @@ class _Fits:
     def _fit(self, part: Component, seed: int | None, needed: Mapping[str, Step]) -> Step:
         spec = {"fit": part.fit, "version": part.version, "config": part.config, "seed": seed}
         label = part.name if seed is None else f"{part.name} (seed {seed})"
-        return Step("fit", label, spec, {"store": self.prepare, **needed}, resources=self.resources)
+        return Step("fit", label, spec, {"store": self.prepare, **needed}, part.place, self.resources)
 
 
 def _json(config: Config) -> Sealed:

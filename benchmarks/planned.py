@@ -13,24 +13,16 @@ METHODS = {
 }
 """Methods of the suite by name. One that is registered is built, whatever stands here."""
 
-VALUES: Mapping[str, Mapping[str, frozenset[Any]]] = {
-    "rag_gesture": {
-        "retrieval.strategy": frozenset({"gesture_type", "llm"}),
-        "guidance.mode": frozenset({"released", "inpainting"}),
-    },
-}
-"""Values of a method's settings by dotted key. One that the method's configuration accepts is built."""
+VALUES: Mapping[str, Mapping[str, frozenset[Any]]] = {}
+"""By method, values of its settings by dotted key: `{"rag_gesture": {"retrieval.strategy": frozenset({"soon"})}}`. One
+that the method's configuration accepts is built."""
 
 EMBEDDING_METRICS = "it reads embeddings of speech and motion, and no step trains their encoder"
 """What the metrics on embeddings wait for."""
 
 
 def planned_values(method: str, overrides: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The dotted keys of nested overrides whose values are planned for this method.
-
-    >>> planned_values("rag_gesture", {"retrieval": {"strategy": "llm", "keep": 3}})
-    [('retrieval.strategy', 'llm')]
-    """
+    """The dotted keys of nested overrides whose values are planned for this method."""
     known = VALUES.get(method, {})
     return [(key, value) for key, values in known.items() if (value := _at(overrides, key)) in values]
 

@@ -21,12 +21,14 @@ class NotBuilt(Exception):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How every cell of a row is made: its method, all settings, what the run is told, and what is trained for it."""
+    """How every cell of a row is made: its method, all settings, what the run is told, what is trained for it, and
+    lines about what it reads that is not on this machine."""
 
     method: type[Method]
     config: Sealed
     query: str
     parts: tuple[Component, ...]
+    missing: tuple[str, ...] = ()
 
 
 class Recipes:
@@ -36,7 +38,7 @@ class Recipes:
     def __init__(self, grid: Grid):
         self.grid = grid
         self._methods: dict[str, type[Method]] = {}
-        self._bases: dict[str, dict[str, Any]] = {}
+        self._bases: dict[str, tuple[dict[str, Any], ...]] = {}
         self._parts: dict[tuple[Any, ...], Component] = {}
         self._check_base()
 
@@ -47,14 +49,15 @@ class Recipes:
         method = self._method(row.method)
         config = self.config(method, row)
         parts = tuple(map(self._sealed, method.components(config)))
-        return Recipe(method, Sealed(config.model_dump(mode="json")), method.query(config), parts)
+        sealed = Sealed(config.model_dump(mode="json"))
+        return Recipe(method, sealed, method.query(config), parts, method.absences(config))
 
     def config(self, method: type[Method], row: Row) -> Config:
         """The grid's preset of the method with what the grid's base and the row change."""
         overrides = opened(row.config, method.Config)
         where = f"config of row {row.label!r}"
         try:
-            return method.Config.parse(merged(self._base(method), overrides), where)
+            return method.Config.parse(self._values(method, overrides), where)
         except InputError as error:
             reason = self._planned(method, overrides, where)
             raise NotBuilt(reason) if reason else error from error
@@ -66,7 +69,7 @@ class Recipes:
             return None
         for key, _ in missing:
             overrides = _without(overrides, key.split("."))
-        method.Config.parse(merged(self._base(method), overrides), where)  # another fault is the row's own
+        method.Config.parse(self._values(method, overrides), where)  # another fault is the row's own
         return "; ".join(f"{key} {value!r} of {method.name} is not built yet" for key, value in missing)
 
     def _method(self, name: str) -> type[Method]:
@@ -78,18 +81,27 @@ class Recipes:
             self._methods[name] = get_method(name)
         return self._methods[name]
 
-    def _base(self, method: type[Method]) -> dict[str, Any]:
+    def _values(self, method: type[Method], overrides: dict[str, Any]) -> dict[str, Any]:
+        """Preset, what the method has dictated, the grid's base, the row: later ones win."""
+        preset, base, both = self._bases_of(method)
+        values = merged(both, overrides)
+        dictated = method.dictated(values)
+        return merged(merged(merged(preset, dictated), base), overrides) if dictated else values
+
+    def _bases_of(self, method: type[Method]) -> tuple[dict[str, Any], ...]:
+        """The preset, what the grid's base changes of it, and the preset so changed."""
         if method.name not in self._bases:
             preset = method.preset(self.grid.preset).model_dump()
             shared = common_part(opened(self.grid.base.get(ALL, {}), method.Config), preset)
             own = opened(self.grid.base.get(method.name, {}), method.Config)
-            self._bases[method.name] = merged(merged(preset, shared), own)
+            base = merged(shared, own)
+            self._bases[method.name] = preset, base, merged(preset, base)
         return self._bases[method.name]
 
     def _sealed(self, part: Component) -> Component:
         """One object for equal parts. Pickling is the quickest way to see that two configurations are equal; where it
         is wrong it is so on the safe side."""
-        what = (part.name, part.fit, part.version, part.needs, part.seeded, pickle.dumps(part.config))
+        what = (part.name, part.fit, part.version, part.needs, part.seeded, pickle.dumps((part.config, part.place)))
         if what not in self._parts:
             self._parts[what] = replace(part, config=Sealed(part.config))
         return self._parts[what]

@@ -30,8 +30,9 @@ STATUS_OF: Mapping[FailureKind, Status] = {
 }  # fmt: skip
 """What a step is called that ended for good with a failure of this kind."""
 
-RECORD, PER_CLIP, MOTIONS = "record.json", "per_clip.json", "motions"
-"""Names inside an artifact: its passport, a score clip by clip, the folder of generated motion."""
+RECORD, PER_CLIP, MOTIONS, EXPLAINED = "record.json", "per_clip.json", "motions", "explained"
+"""Names inside an artifact: its passport, a score clip by clip, the folder of generated motion, and that of what the
+method says about it, `<clip>.json` each."""
 
 
 @dataclass(frozen=True)

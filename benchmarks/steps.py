@@ -9,8 +9,9 @@ from gesturebench.benchmarks.job import Job
 from gesturebench.benchmarks.ranks import fit_on_ranks
 from gesturebench.benchmarks.record import record_of
 from gesturebench.benchmarks.shards import write_shard
-from gesturebench.benchmarks.state import MOTIONS, PER_CLIP, RECORD
+from gesturebench.benchmarks.state import EXPLAINED, MOTIONS, PER_CLIP, RECORD
 from gesturebench.common.budget import processes_of
+from gesturebench.common.corpus.clip import Speech
 from gesturebench.common.corpus.passport import Passport, encoders_of
 from gesturebench.common.corpus.protocol import Protocol
 from gesturebench.common.corpus.store import ClipStore
@@ -67,9 +68,8 @@ def fit_alone(job: Job, progress: Progress) -> None:
     """Fit in this process, which may be one of several that do."""
     upstream = {name: path for name, path in job.inputs.items() if name != "store"}
     store = ClipStore.open(job.inputs["store"])
-    context = FitContext(
-        store, job.out, job.work, job.spec.get("seed") or 0, upstream, progress, batch_divisor=job.batch_divisor
-    )
+    seed, divisor = job.spec.get("seed") or 0, job.batch_divisor
+    context = FitContext(store, job.out, job.work, seed, upstream, progress, divisor, job.place, job.workers)
     if "evaluator" in job.spec:
         from gesturebench.evaluators.registry import get_evaluator
 
@@ -99,6 +99,8 @@ def generate(job: Job, progress: Progress) -> dict[str, Any]:
             _generate_batch(method, batch, store, job, folder, _within(progress, start, len(clips)))
         progress(min(start + size, len(clips)), len(clips))
     folder.rename(job.out / MOTIONS)
+    if (job.work / EXPLAINED).exists():
+        (job.work / EXPLAINED).rename(job.out / EXPLAINED)
     frames = sum(store.n_frames(i) for i in clips)
     return {
         "data": store.fingerprint,
@@ -134,6 +136,7 @@ def _generate_batch(method, clips: tuple[str, ...], store: ClipStore, job: Job, 
                 remedy="add the annotation",
             )
     control = [Control.everything(store.motion(i)) for i in clips] if method.control == "reference" else None
+    _explain(method, speeches, job)
     motions = method.generate(
         speeches, seed=job.spec["seed"], control=control, batch_size=len(speeches), progress=alive
     )
@@ -142,6 +145,13 @@ def _generate_batch(method, clips: tuple[str, ...], store: ClipStore, job: Job, 
         if motion.checked(source).n_frames != store.n_frames(clip_id):
             raise RuntimeError(f"{source}: {motion.n_frames} frames for a clip of {store.n_frames(clip_id)}")
         save_motion(folder / f"{clip_id}.npz", motion)
+
+
+def _explain(method, speeches: list[Speech], job: Job) -> None:
+    """Write what the method says about each clip, before the motion that says the clip is done."""
+    for speech, told in zip(speeches, method.explain(speeches, seed=job.spec["seed"]) or ()):
+        (job.work / EXPLAINED).mkdir(exist_ok=True)
+        write_json(job.work / EXPLAINED / f"{speech.clip_id}.json", told)
 
 
 def evaluate(job: Job, progress: Progress) -> dict[str, Any]:

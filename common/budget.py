@@ -1,9 +1,9 @@
-"""How long something is trained: counted in steps, never in seconds, so that equal seeds give equal results on slow
-machines too.
+"""How long something is trained, and how: counted in steps, never in seconds, so that equal seeds give equal results
+on slow machines too.
 """
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,7 +11,7 @@ from gesturebench.common.config import Config
 
 
 class Training(Config):
-    """`steps` of `batch` windows, Adam at `lr`, cosine decay to `lr * final_lr`.
+    """`steps` of `batch` windows, `optimizer` at `lr`, cosine decay to `lr * final_lr`.
 
     A checkpoint every `save_every` steps, and every `save_minutes` of wall time if that is sooner. `processes` share
     the batch: each draws an equal part of it, so another number of them is another sequence of draws.
@@ -19,9 +19,22 @@ class Training(Config):
 
     steps: int = Field(400, ge=0)
     batch: int = Field(32, ge=1)
+    optimizer: Literal["adam", "adamw"] = "adam"
     lr: float = Field(1e-3, gt=0)
     final_lr: float = Field(0.05, ge=0)
+    decay_steps: int | None = Field(None, ge=1)
+    """Steps that the decay takes, None: `steps`. Published weights are often taken long before its end."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = Field(0.0, ge=0)
     clip_norm: float | None = Field(1.0, gt=0)
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of matrix products and what follows from them; weights, losses and the optimiser stay in float32. In float16 the
+    loss is scaled so that small gradients do not vanish."""
+    accumulate: int = Field(1, ge=1)
+    """Parts in which a process takes its share of the batch through the network, one after another: the memory of one
+    part, the gradient of all, the same draws; up to rounding and dropout the same training."""
+    ema: float | None = Field(None, gt=0, lt=1)
+    """Decay of a moving average of the weights, which then is the result; None: the last weights are."""
     save_every: int = Field(100, ge=1)
     save_minutes: float = Field(5.0, gt=0)
     processes: int = Field(1, ge=1)
@@ -30,6 +43,14 @@ class Training(Config):
     def _shares_are_equal(self) -> Self:
         if self.batch % self.processes:
             raise ValueError(f"a batch ({self.batch}) that {self.processes} processes can share equally")
+        if self.rows % self.accumulate:
+            raise ValueError(f"a share of the batch ({self.rows}) that has {self.accumulate} equal parts (accumulate)")
+        return self
+
+    @model_validator(mode="after")
+    def _decay_outlasts_the_training(self) -> Self:
+        if self.decay_steps is not None and self.decay_steps < self.steps:
+            raise ValueError(f"decay_steps ({self.decay_steps}) not below steps ({self.steps})")
         return self
 
     @property
@@ -38,12 +59,13 @@ class Training(Config):
         return self.batch // self.processes
 
     def divided(self, divisor: int) -> "Training":
-        """With a batch that needs less memory, of at least one window per process.
+        """With parts of the batch that need less memory, of at least one window each.
 
         >>> Training(batch=32, processes=4).divided(2).batch, Training(batch=3).divided(4).batch
         (16, 1)
         """
-        return self.model_copy(update={"batch": max(1, self.rows // divisor) * self.processes})
+        part = max(1, self.rows // self.accumulate // divisor)
+        return self.model_copy(update={"batch": part * self.accumulate * self.processes})
 
 
 def processes_of(config: Mapping[str, Any]) -> int:

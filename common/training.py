@@ -4,110 +4,131 @@ stopped.
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gesturebench.common.budget import Training
+from gesturebench.common.convergence import settled_step
 from gesturebench.common.device import device
 from gesturebench.common.distributed import Ranks, joined
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import write_json
-from gesturebench.common.fitting import CURVE, FitContext
-from gesturebench.common.progress import Progress, Stopped
+from gesturebench.common.fitting import CURVE, TRAINING, FitContext
+from gesturebench.common.optimisation import Batch, Losses, LossesOf, Optimisation
+from gesturebench.common.progress import Stopped
 from gesturebench.common.resuming import load_checkpoint, save_checkpoint
 from gesturebench.common.seeds import seed_of, torch_generator
 
-TRAINING = "training.json"
-"""What a training took, in its artifact beside the curve: `{"steps", "batch", "processes", "device",
-"seconds_per_step", "peak_memory_mb"}`. These differ from run to run, the curve does not."""
-
 LOG_EVERY = 10
 
-Losses = Mapping[str, Tensor]
-"""Named scalar losses, means over the rows; the entry `loss` is what is minimised."""
-
-LossesOf = Callable[[int, torch.Generator], Losses]
-"""The losses of that many rows (windows), drawn with the generator."""
+Draw = Callable[[int, torch.Generator], Batch]
+"""What a step of that many rows (windows) is trained on, on the CPU. Whatever is random but dropout is drawn here, with
+the generator."""
 
 Curve = list[dict[str, float]]
 
 
 def train(
-    model: nn.Module, losses_of: LossesOf, config: Training, *, seed_axes: tuple[object, ...], context: FitContext
+    model: nn.Module,
+    draw: Draw,
+    losses_of: LossesOf,
+    config: Training,
+    *,
+    seed_axes: tuple[object, ...],
+    context: FitContext,
 ) -> Curve:
-    """Minimise `losses_of(rows, generator)["loss"]`; returns the curve, one row of named losses per logged step, and
-    leaves it in `context.out`.
+    """Minimise `losses_of(draw(rows, generator))["loss"]`; returns the curve, one row of named losses per logged step,
+    and leaves it in `context.out`.
 
     Every step draws from its own generator, seeded by (`seed_axes`, step): batches, noise and dropout choices of a step
     do not depend on what ran before it, so a run that was killed or stopped and resumed from its checkpoint in
     `context.work` is bit-equal to one that was not. The model is trained on `device()` and ends on the CPU.
+
+    `accumulate` parts of what was drawn go through the model one after another. A stop that is heard between two of
+    them forgets the first: the step will be taken again.
 
     Each of several processes draws its part of the batch with seeds of its own and sees the mean gradient; losses are
     means over processes. If the progress of any raises `Stopped`, all stop after the same step and the first one saves.
     """
     config = config.divided(context.batch_divisor)
     ranks = joined(config.processes)
-    run = _Run(model.to(device()), config, ranks, context)
+    run = _Run(Optimisation(model.to(device()), config, ranks), ranks, context)
     model.train()
-    for step in range(run.done, config.steps):
-        axes = (*seed_axes, step, *ranks.axes)
-        with torch.random.fork_rng(devices=run.gpus):  # dropout draws from the global generators: seed them for a step
-            torch.manual_seed(seed_of("dropout", *axes))
-            losses = losses_of(config.rows, torch_generator("step", *axes))
-            run.optimizer.zero_grad(set_to_none=True)
-            losses["loss"].backward()
-        ranks.average_gradients(run.parameters)
-        if config.clip_norm is not None:
-            nn.utils.clip_grad_norm_(run.parameters, config.clip_norm)
-        run.optimizer.step()
-        run.schedule.step()
-        run.done = step + 1
-        if run.done % LOG_EVERY == 0 or run.done == config.steps:
-            run.log(losses)
-        stop = ranks.any(_is_asked_to_stop(context.progress, run.done, config.steps))
+    while run.done < config.steps:
+        stop = run.step(draw, losses_of, (*seed_axes, run.done, *ranks.axes))
         if stop or run.is_time_to_save():
             run.save()
         if stop:
             raise Stopped
-    model.cpu().eval()
+    run.optimisation.finish()
     write_json(context.out / CURVE, run.curve)
     write_json(context.out / TRAINING, run.summary())
     return run.curve
 
 
-def _is_asked_to_stop(progress: Progress, done: int, total: int) -> bool:
-    try:
-        progress(done, total)
-    except Stopped:
-        return True
-    return False
-
-
 class _Run:
-    """Everything of a training that changes, and its way to and from a checkpoint."""
+    """A training between its first step and its last: how far it is, its losses so far, and what it took."""
 
-    def __init__(self, model: nn.Module, config: Training, ranks: Ranks, context: FitContext):
-        self.model, self.config, self.ranks, self.work = model, config, ranks, context.work
-        self.gpus = [p.device for p in model.parameters() if p.device.type == "cuda"][:1]
-        self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.Adam(self.parameters, lr=config.lr)
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-            self.optimizer, max(1, config.steps), eta_min=config.lr * config.final_lr
-        )
-        self.done, self.curve, self._seconds_before = 0, [], 0.0
+    def __init__(self, optimisation: Optimisation, ranks: Ranks, context: FitContext):
+        self.optimisation, self.config, self._ranks = optimisation, optimisation.config, ranks
+        self._work, self._progress = context.work, context.progress
+        self._gpus = [optimisation.device] if optimisation.device.type == "cuda" else []
+        self.done, self.curve, self._seconds_before, self._drawing = 0, [], 0.0, 0.0
         self._began = self._saved = time.monotonic()
-        self._draws = {"batch": config.batch, "processes": config.processes}
-        state = ranks.of_first(load_checkpoint(self.work, self._draws) if ranks.is_first else None)
+        self._draws = {name: getattr(self.config, name) for name in ("batch", "processes", "accumulate")}
+        state = ranks.of_first(load_checkpoint(self._work, self._draws) if ranks.is_first else None)
         if state is not None:
-            self._restore(state)
-        ranks.start_alike(model.state_dict().values())
+            optimisation.load_state_dict(state)
+            self.done, self.curve = state["step"], state["curve"]
+            self._seconds_before, self._drawing = state["seconds"], state["drawing"]
 
-    def log(self, losses: Losses) -> None:
+    def step(self, draw: Draw, losses_of: LossesOf, axes: tuple[object, ...]) -> bool:
+        """Take a step; whether somebody asked to stop after it, or inside it: then it was not taken."""
+        with torch.random.fork_rng(devices=self._gpus):  # dropout draws from the global generators: seed them each step
+            torch.manual_seed(seed_of("dropout", *axes))
+            began = time.monotonic()
+            batch = draw(self.config.rows, torch_generator("step", *axes))
+            self._drawing += time.monotonic() - began
+            losses = self._gradient(losses_of, batch)
+        if losses is None:
+            return True
+        self.optimisation.step()
+        self.done += 1
+        if self.done % LOG_EVERY == 0 or self.done == self.config.steps:
+            self._log(losses)
+        return self._is_asked_to_stop()
+
+    def _gradient(self, losses_of: LossesOf, batch: Batch) -> Losses | None:
+        """Leave the gradient of a batch in the model; its mean losses, None if asked to stop before its end."""
+        count = self.config.accumulate
+        size = self.config.rows // count
+        buffers = [(buffer, buffer.clone()) for buffer in self.optimisation.model.buffers()] if count > 1 else []
+        means: dict[str, Tensor] = {}
+        self.optimisation.clear()
+        for k in range(count):
+            if k and self._is_asked_to_stop():
+                for buffer, before in buffers:
+                    buffer.copy_(before)
+                return None
+            part = {name: rows[k * size : (k + 1) * size] for name, rows in batch.items()}
+            for name, value in self.optimisation.backward(losses_of, part).items():
+                means[name] = means[name] + value if k else value
+        return means
+
+    def _is_asked_to_stop(self) -> bool:
+        """Whether any process is."""
+        try:
+            self._progress(self.done, self.config.steps)
+        except Stopped:
+            return self._ranks.any(True)
+        return self._ranks.any(False)
+
+    def _log(self, losses: Losses) -> None:
         """A row of the curve; a loss that is no number ends the training."""
-        values = self.ranks.mean(torch.stack([value.detach() for value in losses.values()])).tolist()
+        values = self._ranks.mean(torch.stack(list(losses.values()))).tolist()
         self.curve.append({"step": self.done, **dict(zip(losses, values, strict=True))})
         loss = self.curve[-1]["loss"]
         if loss != loss or abs(loss) == float("inf"):
@@ -122,21 +143,11 @@ class _Run:
 
     def save(self) -> None:
         """One process writes; that of one moment, as nobody takes the next step without it."""
-        if self.ranks.is_first:
-            parts = {name: part.state_dict() for name, part in self._stateful().items()}
-            save_checkpoint(
-                self.work,
-                {**parts, "step": self.done, "curve": self.curve, "draws": self._draws, "seconds": self._seconds()},
-            )
+        if self._ranks.is_first:
+            state = {"step": self.done, "curve": self.curve, "draws": self._draws}
+            took = {"seconds": self._seconds(), "drawing": self._drawing}
+            save_checkpoint(self._work, {**self.optimisation.state_dict(), **state, **took})
         self._saved = time.monotonic()
-
-    def _restore(self, state: Mapping[str, Any]) -> None:
-        for name, part in self._stateful().items():
-            part.load_state_dict(state[name])
-        self.done, self.curve, self._seconds_before = state["step"], state["curve"], state["seconds"]
-
-    def _stateful(self) -> dict[str, Any]:
-        return {"model": self.model, "optimizer": self.optimizer, "schedule": self.schedule}
 
     def _seconds(self) -> float:
         """Spent on training, in this process and in those before it that saved."""
@@ -144,12 +155,18 @@ class _Run:
 
     def summary(self) -> dict[str, Any]:
         """What the training took; memory is that of the GPU, else of this process."""
+        config, seconds = self.config, self._seconds()
         return {
-            "steps": self.config.steps,
+            "steps": config.steps,
             **self._draws,
-            "device": self.gpus[0].type if self.gpus else "cpu",
-            "seconds_per_step": self._seconds() / max(1, self.config.steps),
-            "peak_memory_mb": _peak_memory_mb(bool(self.gpus)),
+            "precision": config.precision,
+            "device": "cuda" if self._gpus else "cpu",
+            "seconds_per_step": seconds / max(1, config.steps),
+            "windows_per_s": config.steps * config.batch / seconds,
+            "drawing_share": self._drawing / seconds,
+            "peak_memory_mb": _peak_memory_mb(bool(self._gpus)),
+            "skipped_steps": self.optimisation.skipped,
+            "settled_step": settled_step(self.curve),
         }
 
 

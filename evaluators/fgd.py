@@ -24,8 +24,9 @@ from gesturebench.evaluators.frechet import Formula, Moments, frechet_distance
 from gesturebench.evaluators.pairs import checked_pair
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Generator
 
+    from gesturebench.common.optimisation import Batch, Losses
     from gesturebench.evaluators.skeleton_encoder import SkeletonAutoencoder
 
 Pairing = Literal["paired", "cross_half"]
@@ -219,7 +220,6 @@ class FGD(Evaluator):
 
 def _train(config: FGDConfig, context: FitContext) -> None:
     from gesturebench.common.checkpoint import save_weights
-    from gesturebench.common.device import device
     from gesturebench.common.seeds import torch_generator
     from gesturebench.common.training import Training, train
     from gesturebench.evaluators.fgd_training import Scale, TrainingWindows, new_autoencoder, reconstruction_losses
@@ -228,12 +228,14 @@ def _train(config: FGDConfig, context: FitContext) -> None:
     scale = Scale.of(windows.draw(SCALE_WINDOWS, torch_generator("fgd", "scale", context.seed)))
     model = new_autoencoder(context.seed, scale)
 
-    def losses_of(rows: int, generator: "Generator") -> dict[str, "Tensor"]:
-        drawn = windows.draw(rows, generator).to(device())
-        return reconstruction_losses(model, drawn, scale, config.velocity)
+    def draw(rows: int, generator: "Generator") -> "Batch":
+        return {"rot6d": windows.draw(rows, generator)}
+
+    def losses_of(batch: "Batch") -> "Losses":
+        return reconstruction_losses(model, batch["rot6d"], scale, config.velocity)
 
     training = Training(steps=config.steps, batch=config.batch, lr=config.lr)
-    train(model, losses_of, training, seed_axes=("fgd", context.seed), context=context)
+    train(model, draw, losses_of, training, seed_axes=("fgd", context.seed), context=context)
     save_weights(model, context.out)
     write_json(
         context.out / RECORD,

@@ -8,11 +8,13 @@ import typer
 from gesturebench.cli_data import data_app
 from gesturebench.cli_figures import figure
 from gesturebench.cli_metrics import metrics_app
-from gesturebench.cli_options import DEFAULT_RUNS, Body, Data, Runs
+from gesturebench.cli_options import DEFAULT_RUNS, Body, Data, Offline, Runs
 from gesturebench.cli_plan import plan
 from gesturebench.cli_results import gc, results_app
+from gesturebench.cli_retrieval import retrieval
 from gesturebench.cli_runs import register as register_runs
 from gesturebench.cli_tables import register as register_tables
+from gesturebench.cli_weights import weights_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,11 +26,13 @@ app = typer.Typer(
 app.add_typer(data_app, name="data")
 app.add_typer(metrics_app, name="metrics")
 app.add_typer(results_app, name="results")
+app.add_typer(weights_app, name="weights")
 app.command()(plan)
 register_runs(app)
 register_tables(app)
 app.command()(gc)
 app.command()(figure)
+app.command()(retrieval)
 
 
 def _version(wanted: bool) -> None:
@@ -68,6 +72,7 @@ def generate(
     data: Data = None,
     body: Body = None,
     runs: Runs = DEFAULT_RUNS,
+    offline: Offline = False,
 ) -> None:
     """Motion for a sound file. Example: gesturebench generate --method rag_gesture --audio talk.wav --out talk.npz"""
     from gesturebench.commands import open_plan

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-data_app = typer.Typer(no_args_is_help=True, help="Data folders: look at one, check it, prepare it, generate one.")
+data_app = typer.Typer(
+    no_args_is_help=True, help="Data folders: download one, look at it, check it, prepare it, generate one."
+)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A BEAT2 folder.")]
 Workers = Annotated[int, typer.Option(min=1, help="Worker processes.")]
@@ -24,6 +26,22 @@ def standin(
     from gesturebench.data import write_standin
 
     write_standin(preset, out, seed, workers)
+
+
+@data_app.command()
+def fetch(
+    out: Annotated[Path, typer.Option(help="Folder to fill; one that broke off is completed.")],
+    include: Annotated[
+        list[str] | None,
+        typer.Option(help="Pattern of files, several times; default: all kinds of files that are read here."),
+    ] = None,
+    revision: Annotated[str, typer.Option(help="Branch, tag or commit on the hub.")] = "main",
+) -> None:
+    """Download BEAT2 English with discourse relations, prominence and transcripts from the Hugging Face hub, for
+    non-commercial use. A token is read from HF_TOKEN. Example: gesturebench data fetch --out BEAT2"""
+    from gesturebench.fetching import fetch_data
+
+    fetch_data(out, tuple(include or ()), revision)
 
 
 @data_app.command()

@@ -1,5 +1,6 @@
 """Options that mean the same in every verb."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -21,3 +22,21 @@ Seeds = Annotated[str | None, typer.Option(help="0..4 or 0,1,2, in place of the 
 ProtocolName = Annotated[str | None, typer.Option("--protocol", help="In place of the grid's, see `protocols`.")]
 Preset = Annotated[str | None, typer.Option(help="Size of methods and encoders: tiny, demo or paper.")]
 Metrics = Annotated[str | None, typer.Option(help="Comma-separated choice of the protocol's metrics.")]
+
+
+def _told_to_all(offline: bool) -> bool:
+    """Worker processes and the jobs of a cluster hear of it by the environment."""
+    if offline:
+        os.environ["GESTUREBENCH_OFFLINE"] = "1"
+    return offline
+
+
+Offline = Annotated[
+    bool,
+    typer.Option(
+        "--offline",
+        envvar="GESTUREBENCH_OFFLINE",
+        callback=_told_to_all,
+        help="Ask no language model, read cached replies; see docs/llm.md.",
+    ),
+]

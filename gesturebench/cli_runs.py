@@ -12,6 +12,7 @@ from gesturebench.cli_options import (
     Data,
     GridName,
     Metrics,
+    Offline,
     Preset,
     ProtocolName,
     Runs,
@@ -50,6 +51,7 @@ def run(
     wait: Wait = False,
     workers: Workers = ALL_CPUS,
     track: Track = None,
+    offline: Offline = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
 ) -> None:
     """Do every step of a grid that is not done yet. Example: gesturebench run demo
@@ -138,6 +140,7 @@ def resubmit(
     profile: ProfileFile = None,
     wait: Wait = False,
     workers: Workers = ALL_CPUS,
+    offline: Offline = False,
 ) -> None:
     """Run again what ended without a result. Example: gesturebench resubmit demo --only failed"""
     from gesturebench import launching

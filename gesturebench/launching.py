@@ -50,9 +50,19 @@ class Request:
 
 def run_plan(plan: Plan, request: Request, choose: Choice = everything) -> int:
     """Run what is missing and chosen, here or on the cluster; returns the exit code."""
+    refuse_missing(plan, request.runs)
     if request.launcher == "slurm":
         return _submit(plan, request, load_profile(request.profile), choose)
     return _run_here(plan, request, choose)
+
+
+def refuse_missing(plan: Plan, runs: Path) -> None:
+    """An `InputError` before anything is run if a row that is not done yet reads what is not on this machine."""
+    store = RunStore(runs)
+    for line, labels in plan.missing.items():
+        waiting = [label for label in labels if any(not store.is_done(c.generate) for c in plan.cells_of(label))]
+        if waiting:
+            raise InputError(f"row {waiting[0]!r}: {line}")
 
 
 def resubmit(plan: Plan, request: Request, only: Sequence[str], keys: Sequence[str]) -> int:

@@ -35,6 +35,9 @@ def show_tree(found: Overview) -> None:
     absent += [f"metric {name}: {_escaped(reason)}" for name, reason in plan.absent_metrics.items()]
     if absent:
         _branches(tree.add("not built yet"), absent)
+    if plan.missing:
+        lines = [f"{_escaped(line)} (for {_count(len(rows), 'row')})" for line, rows in plan.missing.items()]
+        _branches(tree.add("[red]not on this machine[/]"), lines)
     if found.trouble:
         told = [_state(step.kind, step.label, state.status, state.detail) for step, state in found.trouble]
         _branches(tree.add("running or ended"), told)
@@ -148,6 +151,7 @@ def to_json(found: Overview) -> dict[str, Any]:
         ],
         "absent": dict(plan.absent),
         "absent_metrics": dict(plan.absent_metrics),
+        "missing": {line: list(rows) for line, rows in plan.missing.items()},
         "trouble": [_named(step, state) | {"detail": state.detail} for step, state in found.trouble],
         "to_do": {
             "cpu_hours": found.cpu_hours,

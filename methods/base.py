@@ -26,7 +26,8 @@ class Component:
     `fit` the function that trains it, as `module:function`, called as `fit(config, context)`; `config` the sections
     that affect it (they enter its hash, the method's name does not: two methods with the same codec share one
     artifact); `needs` components that must be fitted before it; `version` raised by hand when the code changes what is
-    learnt; `seeded` whether each run seed trains its own (shared codecs are not).
+    learnt; `seeded` whether each run seed trains its own (shared codecs are not); `place` what the fit needs to know
+    but does not depend on (where files lie).
     """
 
     name: str
@@ -35,6 +36,7 @@ class Component:
     needs: tuple[str, ...] = ()
     version: int = 1
     seeded: bool = True
+    place: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +75,22 @@ class Method(ABC):
         return cls.Config()
 
     @classmethod
+    def dictated(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Settings that others decide, nested: of weights that were not trained here, their sizes. They replace a
+        preset's; `values` are all settings that a row would have without them.
+        """
+        return {}
+
+    @classmethod
     def components(cls, config: Config) -> tuple[Component, ...]:
         """The trained parts, in an order in which each follows what it needs."""
+        return ()
+
+    @classmethod
+    def absences(cls, config: Config) -> tuple[str, ...]:
+        """What this configuration reads and what is not on this machine, one line each with the way to get it. Looks
+        for files, loads nothing: plans are made where nothing is trained.
+        """
         return ()
 
     @classmethod
@@ -102,3 +118,9 @@ class Method(ABC):
         """One motion per speech, 30 fps, `speech.n_frames(30)` frames. A sample depends on (seed, clip id) alone, never
         on the batch.
         """
+
+    def explain(self, speeches: Sequence[Speech], *, seed: int) -> list[Mapping[str, Any]] | None:
+        """What can be said about how each motion comes about, without generating it, as plain data that JSON can hold:
+        a retrieval method's queries and what they found. None where there is nothing to say.
+        """
+        return None

@@ -1,17 +1,19 @@
 """Training curves of a grid's fits: one panel per component, one line per seed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gesturebench.benchmarks.plan import Plan
 from gesturebench.benchmarks.state import RunStore, StepState
 from gesturebench.benchmarks.step import Step
+from gesturebench.common.convergence import settled_step
 from gesturebench.common.errors import InputError, unknown_name
 from gesturebench.common.files import read_json
-from gesturebench.common.fitting import CURVE
+from gesturebench.common.fitting import CURVE, TRAINING
 from gesturebench.results.figure_scale import tick_words
 from gesturebench.results.figure_style import Grid, Key, NothingToDraw, house_style, look, refuse_crowd, sheet
 from gesturebench.results.figure_words import title_of
@@ -31,13 +33,14 @@ lines at most."""
 
 @dataclass(frozen=True)
 class Fit:
-    """A fit step: its component, what tells it from other fits of the component, and its curve, rows of named losses
-    (none if there is none)."""
+    """A fit step: its component, what tells it from other fits of the component, its curve, rows of named losses
+    (none if there is none), and what its training took (nothing if it did not say)."""
 
     component: str
     name: str
     step: Step
     curve: tuple[Mapping[str, float], ...] = ()
+    took: Mapping[str, Any] = field(default_factory=dict)
 
 
 def curve_figure(
@@ -109,7 +112,9 @@ def _with_curve(fit: Fit, store: RunStore, states: Mapping[str, StepState]) -> F
         raise InputError(
             f"{path}: not a training curve", expected="a list of losses with their step", remedy=f"delete {path.parent}"
         )
-    return Fit(fit.component, fit.name, fit.step, tuple(curve))
+    record = path.with_name(TRAINING)
+    took = read_json(record) if record.is_file() else {}
+    return Fit(fit.component, fit.name, fit.step, tuple(curve), took)
 
 
 def _components(fits: Sequence[Fit]) -> list[str]:
@@ -158,10 +163,29 @@ def _draw(axes: "Axes", fits: Sequence[Fit], loss: str, looks: Mapping[str, dict
         highs.append(high.max())
     if min(lows) > 0 and max(highs) / min(lows) > _LOG_FROM:
         axes.set_yscale("log")
+    axes.text(
+        0.98, 0.97, pace(fits, loss), transform=axes.transAxes, ha="right", va="top", fontsize="x-small", color="0.35"
+    )
     axes.set_xlabel("step")
     axes.locator_params(axis="x", nbins=4)
     tick_words(axes.xaxis)
     tick_words(axes.yaxis)
+
+
+def pace(fits: Sequence[Fit], loss: str) -> str:
+    """How many windows a second the trainings took, and after how many the loss was near where it ended: medians of
+    those that left a record.
+
+    >>> curve = tuple({"step": 10 * k, "loss": 1 + 2.0**-k} for k in range(1, 9))
+    >>> pace([Fit("denoiser", "seed 0", None, curve, {"windows_per_s": 131.4, "batch": 16})], "loss")
+    '131 windows/s\\nwithin 5 % after 800'
+    """
+    known = [fit for fit in fits if {"windows_per_s", "batch"} <= fit.took.keys()]
+    if not known:
+        return ""
+    speed = median(fit.took["windows_per_s"] for fit in known)
+    settled = median(settled_step(fit.curve, name=loss) * fit.took["batch"] for fit in known)
+    return f"{speed:.3g} windows/s\nwithin 5 % after {settled:,.0f}"
 
 
 def thinned(steps: np.ndarray, values: np.ndarray, bins: int = _BINS) -> tuple[np.ndarray, ...]:

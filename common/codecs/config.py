@@ -1,6 +1,8 @@
 """Sizes and training of the codecs. Imports nothing heavy."""
 
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from gesturebench.common.budget import Training
 from gesturebench.common.config import Config
@@ -15,8 +17,17 @@ class PartVAEConfig(Config):
     feed_forward: int = 1024
     dropout: float = 0.1
     chunk: int = 15
+    architecture: Literal["encoder_decoder", "all_encoder"] = "encoder_decoder"
+    """How frames look at latents: `encoder_decoder` by cross-attention; `all_encoder` by self-attention over latents
+    and frames as one sequence."""
     decoder_depth: Literal["published", "as_encoder"] = "published"
-    """`published`: (layers - 1) * 4 + 1 decoder layers with 4 * heads heads; `as_encoder`: as the encoder."""
+    """`published`: (layers - 1) * 4 + 1 decoder layers with 4 * heads heads (`all_encoder`: layers with 8 * heads);
+    `as_encoder`: as the encoder."""
+    positions: Literal["sine", "learned"] = "sine"
+    """Tables of sinusoids, or learned ones of the same shape."""
+    spread: Literal["log_variance", "softplus"] = "log_variance"
+    """What the encoder's second token is: the posterior's log-variance (released code: `normal`), or what a softplus
+    turns into its standard deviation (`multivariate_normal`)."""
 
     pre_norm: bool = False
     """Normalise before attention and feed-forward, not after: trains in hundreds of steps instead of thousands."""
@@ -26,9 +37,17 @@ class PartVAEConfig(Config):
     @property
     def decoder_shape(self) -> tuple[int, int]:
         """(layers, heads) of the decoder."""
-        if self.decoder_depth == "published":
-            return (self.layers - 1) * 4 + 1, 4 * self.heads
-        return self.layers, self.heads
+        if self.decoder_depth == "as_encoder":
+            return self.layers, self.heads
+        if self.architecture == "all_encoder":
+            return self.layers, 8 * self.heads
+        return (self.layers - 1) * 4 + 1, 4 * self.heads
+
+    @model_validator(mode="after")
+    def _span_needs_a_memory(self) -> Self:
+        if self.memory_span is not None and self.architecture == "all_encoder":
+            raise ValueError("memory_span needs the architecture encoder_decoder, whose frames look at a memory")
+        return self
 
 
 class CodecConfig(Config):

@@ -1,6 +1,7 @@
 """The four part VAEs of a motion: training one, and encoding and decoding with all."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +11,27 @@ from torch import Tensor
 
 from gesturebench.common.checkpoint import load_weights, save_weights
 from gesturebench.common.codecs.config import CodecConfig, PartVAEConfig
+from gesturebench.common.codecs.fast_decoding import FastDecoder, decoded
 from gesturebench.common.codecs.part_vae import PartVAE
+from gesturebench.common.corpus.clip import Motion
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.corpus.windows import RandomWindows, Window
 from gesturebench.common.device import device
 from gesturebench.common.files import write_json, write_npz
+from gesturebench.common.fingerprint import tensors_fingerprint
 from gesturebench.common.fitting import FitContext
 from gesturebench.common.motion.parts import PART_FEATURES, foot_contact, part_features
 from gesturebench.common.motion.resample import decimate
 from gesturebench.common.motion.skeleton import PART_NAMES
 from gesturebench.common.seeds import seed_of, torch_generator
-from gesturebench.common.training import Losses, train
+from gesturebench.common.training import Batch, Losses, train
 
 STORE_FPS = 30
 LATENTS = "latents.npz"
 SCALE_SAMPLE = 64
 """Windows from which means and scales are taken."""
+
+_PER_FRAME = ("poses", "expressions", "trans")
 
 
 def part_config(config: CodecConfig, part: str) -> PartVAEConfig:
@@ -47,13 +53,15 @@ def fit_part_vae(config: Mapping[str, Any], context: FitContext) -> None:
         vae = PartVAE(part_config(codec, part), PART_FEATURES[part])
     vae.start_at(sample)
 
-    def losses_of(rows: int, generator: torch.Generator) -> Losses:
-        x = windows.batch(part, rows, generator).to(device())
-        mean, log_variance = vae.posterior(x)
-        z = latent(mean, log_variance, codec, generator)
-        return vae_losses(x, vae.decode(z), mean, log_variance, scale, codec)
+    def draw(rows: int, generator: torch.Generator) -> Batch:
+        return {"x": windows.batch(part, rows, generator), **drawn_noise(rows, codec, generator)}
 
-    curve = train(vae, losses_of, codec.training, seed_axes=("part_vae", part, context.seed), context=context)
+    def losses_of(batch: Batch) -> Losses:
+        mean, log_variance = vae.posterior(batch["x"])
+        z = sampled(mean, log_variance, batch.get("noise"))
+        return vae_losses(batch["x"], vae.decode(z), mean, log_variance, scale, codec)
+
+    curve = train(vae, draw, losses_of, codec.training, seed_axes=("part_vae", part, context.seed), context=context)
     save_weights(vae, context.out)
     write_npz(context.out / LATENTS, **latent_statistics(vae.eval(), sample))
     write_json(
@@ -73,16 +81,28 @@ def latent(mean: Tensor, log_variance: Tensor, config: CodecConfig, generator: t
     """The posterior's mean, or a sample mean + exp(log_variance / 2) eps, as configured."""
     if config.posterior == "mean":
         return mean
-    return mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=generator).to(mean.device)
+    return sampled(mean, log_variance, torch.randn(mean.shape, generator=generator).to(mean.device))
+
+
+def sampled(mean: Tensor, log_variance: Tensor, noise: Tensor | None) -> Tensor:
+    """mean + exp(log_variance / 2) noise; the mean where there is no noise."""
+    return mean if noise is None else mean + torch.exp(0.5 * log_variance) * noise
+
+
+def drawn_noise(rows: int, config: CodecConfig, generator: torch.Generator) -> dict[str, Tensor]:
+    """The `noise` (rows, K, D) of a training step's posteriors, where latents are sampled."""
+    if config.posterior == "mean":
+        return {}
+    return {"noise": torch.randn(rows, config.frames // config.vae.chunk, config.vae.width, generator=generator)}
 
 
 def vae_losses(
     x: Tensor, y: Tensor, mean: Tensor, log_variance: Tensor, scale: tuple[float, float, float], c: CodecConfig
 ) -> Losses:
     """Mean squared errors of features, velocities and accelerations, each over its variance in the data, and KL(N(mean,
-    var) | N(0, 1)).
+    var) | N(0, 1)); in float32 whatever the network computed in.
     """
-    error = y - x
+    error, mean, log_variance = y - x, mean.float(), log_variance.float()
     reconstruction = error.square().mean() / scale[0]
     velocity = error.diff(dim=1).square().mean() / scale[1]
     acceleration = error.diff(n=2, dim=1).square().mean() / scale[2]
@@ -107,16 +127,34 @@ class PartWindows:
 
     def batch(self, part: str, count: int, generator: torch.Generator) -> Tensor:
         """(count, frames, F)."""
-        return torch.stack([self.features(window, (part,))[part] for window in self.draw(count, generator)])
+        return self.features_of(self.draw(count, generator), (part,))[part]
 
     def draw(self, count: int, generator: torch.Generator) -> list[Window]:
         return self._random.draw(count, generator)
 
     def features(self, window: Window, parts: Sequence[str] = PART_NAMES) -> dict[str, Tensor]:
-        frames = slice(window.start, window.start + window.length)
-        motion = self._store.motion(window.clip_id).cut(frames.start, frames.stop)
-        contact = self._clip_contact(window.clip_id)[frames][:: self._step] if "lower" in parts else None
-        return part_features(decimate(motion, STORE_FPS / self._step), contact, parts)
+        """(frames, F) of every asked part."""
+        return {part: rows[0] for part, rows in self.features_of((window,), parts).items()}
+
+    def features_of(self, windows: Sequence[Window], parts: Sequence[str] = PART_NAMES) -> dict[str, Tensor]:
+        """(B, frames, F) of every asked part, of windows of equal length; the frames of all are converted at once."""
+        cuts = [self._cut(window) for window in windows]
+        whole = replace(cuts[0], **{name: np.concatenate([getattr(cut, name) for cut in cuts]) for name in _PER_FRAME})
+        contact = np.concatenate([self._contact_in(window) for window in windows]) if "lower" in parts else None
+        features = part_features(whole, contact, parts)
+        return {part: rows.unflatten(0, (len(windows), -1)) for part, rows in features.items()}
+
+    def _cut(self, window: Window) -> Motion:
+        """The window at the codec's rate. Translation x and z are relative to its first frame already: what the part
+        features subtract once more is the zero of the first window."""
+        motion = self._store.motion(window.clip_id).cut(window.start, window.start + window.length)
+        slow = decimate(motion, STORE_FPS / self._step)
+        trans = np.array(slow.trans, dtype=np.float32)
+        trans[:, [0, 2]] -= trans[0, [0, 2]]
+        return replace(slow, trans=trans)
+
+    def _contact_in(self, window: Window) -> np.ndarray:
+        return self._clip_contact(window.clip_id)[window.start : window.start + window.length : self._step]
 
     def _clip_contact(self, clip_id: str) -> np.ndarray:
         """Foot contact at the codec's rate for every 30 fps frame of a clip, computed once."""
@@ -146,6 +184,14 @@ class PartCodecs:
             self._vaes[part].to(device())
             with np.load(folders[part] / LATENTS) as stored:
                 self._statistics[part] = torch.from_numpy(stored["mean"]), torch.from_numpy(stored["scale"])
+        self._decoders = {part: FastDecoder(vae) for part, vae in self._vaes.items()}
+
+    def fingerprint(self) -> str:
+        """Identity of everything that encoding and decoding depend on beside the configuration."""
+        weights = {f"{part} {k}": v for part, vae in self._vaes.items() for k, v in vae.state_dict().items()}
+        return tensors_fingerprint(
+            weights | {f"{part} statistics": torch.cat([x.view(-1) for x in s]) for part, s in self._statistics.items()}
+        )
 
     @torch.no_grad()
     def posterior(self, part: str, x_BTF: Tensor) -> tuple[Tensor, Tensor]:
@@ -163,7 +209,8 @@ class PartCodecs:
     @torch.no_grad()
     def decode(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """(B, K, D) per part -> (B, K * chunk, F) per part."""
-        return {part: vae.decode(self._raw(part, latents[part]).to(device())).cpu() for part, vae in self._vaes.items()}
+        raw = {part: self._raw(part, latents[part]).to(device()) for part in self._decoders}
+        return {part: motion.cpu() for part, motion in decoded(self._decoders, raw).items()}
 
     def _raw(self, part: str, z: Tensor) -> Tensor:
         centre, scale = self._statistics[part]

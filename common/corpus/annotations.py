@@ -96,6 +96,17 @@ def read_relations(path: Path) -> tuple[Relation, ...]:
         raise broken(path, f"not a list of relations ({named(error)})", "sentences[].tokens[], relations[]") from error
 
 
+def read_tokens(path: Path) -> tuple[Word, ...]:
+    """`discourse_rels/<id>_whisper_relations.json`: the tokens of all sentences in a row, without blanks in them."""
+    value = read_json(path)
+    try:
+        tokens = [token for sentence in value["sentences"] for token in sentence["tokens"]]
+        return tuple(Word(t["surface"].replace(" ", ""), *interval(t["startSec"], t["endSec"])) for t in tokens)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        expected = "sentences[].tokens[] with surface, startSec, endSec"
+        raise broken(path, f"not a list of tokens ({named(error)})", expected) from error
+
+
 def _relation(relation: dict[str, Any], times: list[tuple[float, float]]) -> Relation:
     def span(*parts: str) -> tuple[float, float]:
         indices = [index for part in parts for index in relation[part]["TokenList"]]

@@ -181,6 +181,7 @@ class Beat2Folder:
             )
         words, phones = self._words(clip_id, samples / SAMPLE_RATE)
         found = {kind: self._annotation(kind, clip_id, read) for kind, read in READERS.items()}
+        found["tokens"] = self._annotation("relations", clip_id, annotations.read_tokens)
         truth = found.pop("truth")
         emotion = name.emotion if self.emotion == "from_id" else name.released_emotion
         speech = Speech(clip_id, wave[:samples], name.speaker, emotion, words, phones, **found, tail=wave[samples:])

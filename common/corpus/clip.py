@@ -142,9 +142,10 @@ class Speech:
     """All of a clip but its motion: 16 kHz mono audio (S,) float32 in [-1, 1], and annotations that may be empty.
 
     `speaker` is the BEAT2 number (1 to 30), `emotion` 0 neutral to 7 disgust. `words` and `phones` come from forced
-    alignment, `transcript` from a speech recogniser. `oracle` holds what the generated gestures really are; it is empty
-    unless a row declares `query: oracle`. `tail` (S',) float32 is the recording's audio after the end of the motion: no
-    part of the speech, but some published scores listen to it.
+    alignment, `transcript` from a speech recogniser, `tokens` are what the discourse parser read: recognised words and
+    punctuation marks, a mark with the times of its word. `oracle` holds what the generated gestures really are; it is
+    empty unless a row declares `query: oracle`. `tail` (S',) float32 is the recording's audio after the end of the
+    motion: no part of the speech, but some published scores listen to it.
     """
 
     clip_id: str
@@ -159,6 +160,7 @@ class Speech:
     oracle: tuple[TruthEvent, ...] = ()
     transcript: tuple[Word, ...] = ()
     tail: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    tokens: tuple[Word, ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -182,7 +184,7 @@ class Speech:
         return replace(self, audio=audio, tail=tail, **kept)
 
 
-_ANCHORS = dict.fromkeys(("words", "phones", "labels", "prominence", "transcript"), ("start_s", "end_s")) | {
+_ANCHORS = dict.fromkeys(("words", "phones", "labels", "prominence", "transcript", "tokens"), ("start_s", "end_s")) | {
     "relations": ("connective_start_s", "connective_end_s"),
     "oracle": ("stroke_s", "end_s"),
 }

@@ -53,6 +53,7 @@ ANNOTATION_TYPES = {
     "labels": GestureLabel,
     "prominence": ProminentWord,
     "transcript": Word,
+    "tokens": Word,
 }
 PCM_SCALE = np.float32(1 / 32768)
 _REMEDY = "delete the store's folder and run the command that made it again"
@@ -170,7 +171,7 @@ class ClipStore:
         sound = self._sound(row["sample"], row["n_samples"] + row["n_tail"])
         audio, tail = sound[: row["n_samples"]], sound[row["n_samples"] :]
         line = _line(self.path / "speech.jsonl", row["speech_at"])
-        annotations = {name: _decoded(kind, line[name]) for name, kind in ANNOTATION_TYPES.items()}
+        annotations = {name: _decoded(kind, line.get(name, ())) for name, kind in ANNOTATION_TYPES.items()}
         events = self.truth(clip_id) if oracle else ()
         return Speech(clip_id, audio, row["speaker"], row["emotion"], **annotations, oracle=events, tail=tail)
 

@@ -1,7 +1,7 @@
 """Windows: fixed-length cuts of clips, drawn at random for training or laid out in a row for a database."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil
@@ -45,6 +45,17 @@ class RandomWindows:
         index = bisect_right(self._ends, place)
         first = self._ends[index - 1] if index else 0
         return Window(self._ids[index], (place - first) * self.step, self.length)
+
+
+class ListedWindows:
+    """Draws uniformly from a list of windows."""
+
+    def __init__(self, windows: Sequence[Window]):
+        self.windows = tuple(windows)
+
+    def draw(self, count: int, generator: torch.Generator) -> list[Window]:
+        places = torch.randint(len(self.windows), (count,), generator=generator).tolist()
+        return [self.windows[place] for place in places]
 
 
 def laid_out(store: ClipStore, split: str, length: int, stride: int) -> list[Window]:

@@ -1,5 +1,5 @@
-"""Steering a sample: classifier-free mixing, insertion guidance towards a stored latent, and how often each step is
-steered.
+"""Steering a sample: classifier-free mixing, insertion guidance towards a stored latent and how often each step gets
+it, and overwriting with known latents.
 """
 
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from gesturebench.common.diffusion.schedule import add_noise
 from gesturebench.common.errors import unknown_name
 
 ITERATIONS: dict[str, Callable[[int, int], int]] = {
@@ -47,10 +48,8 @@ def insert(x: Tensor, target: Tensor, mask: Tensor, count: int, lr: float) -> Te
     return torch.where(mask, target + (x - target) * (1 - 2 * lr) ** count, x)
 
 
-def coarse_to_fine_weights(
-    timestep: int, *, coarse: float = 6.5, late: tuple[float, float] = (0.23932, 0.76068)
-) -> tuple[float, float]:
-    """Factors of the conditional and unconditional prediction at an original timestep (0 to 999); they sum to one.
+def coarse_to_fine_weights(timestep: int, *, coarse: float, late: tuple[float, float]) -> tuple[float, float]:
+    """Factors of the conditional and unconditional prediction at an original timestep (0 to 999).
 
     Early (t > 100): w and 1 - w with w = coarse * t / 1000 + 1; late: `late`. The released code writes this as four
     coefficients and a coin whose two sides are numerically equal; the two numbers here are all that acts.
@@ -59,3 +58,18 @@ def coarse_to_fine_weights(
         w = coarse * timestep / 1000 + 1
         return w, 1 - w
     return late
+
+
+def mixed(
+    conditional: Tensor, unconditional: Tensor, weights: tuple[float, float], scale: Tensor | None = None
+) -> Tensor:
+    """Classifier-free mix w cond J + (1 - w) uncond / J; `scale` J broadcasts against both, None stands for ones."""
+    if scale is not None:
+        conditional, unconditional = conditional * scale, unconditional / scale
+    return weights[0] * conditional + weights[1] * unconditional
+
+
+def overwrite(x: Tensor, latents: Tensor, mask: Tensor, noise: Tensor, alpha_bar: float) -> Tensor:
+    """Outpainting (Lugmayr et al. 2022): where mask is 1, x becomes `latents` noised to the level alpha_bar."""
+    noised = add_noise(latents, noise, alpha_bar)
+    return torch.where(mask.to(x.device), noised.to(x.device), x)

@@ -1,41 +1,18 @@
 """Noise schedules and the timesteps a sampler visits. Constants are float64 and cast at the point of use."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gesturebench.common.errors import InputError
+from gesturebench.common.diffusion.respacing import kept_timesteps
 
 
 def scaled_linear_betas(steps: int = 1000, start: float = 0.00085, end: float = 0.012) -> np.ndarray:
     """Squares of evenly spaced values from sqrt(start) to sqrt(end) (Rombach et al. 2022)."""
     return np.linspace(start**0.5, end**0.5, steps, dtype=np.float64) ** 2
-
-
-def section_timesteps(steps: int, counts: list[int]) -> list[int]:
-    """`steps` cut into equal sections with `counts` evenly spread timesteps each (Dhariwal & Nichol 2021), ascending.
-
-    >>> section_timesteps(1000, [15, 15, 8, 6, 6])[:4]
-    [0, 14, 28, 43]
-    """
-    size, extra = divmod(steps, len(counts))
-    chosen, start = [], 0
-    for index, count in enumerate(counts):
-        length = size + (index < extra)
-        if not 1 <= count <= length:
-            raise InputError(
-                f"respacing {counts}: section {index} has {length} steps",
-                expected=f"a count from 1 to {length}, not {count}",
-            )
-        stride = 1.0 if count == 1 else (length - 1) / (count - 1)
-        position = 0.0  # accumulated, as released: rounding of the running sum decides some timesteps
-        for _ in range(count):
-            chosen.append(start + round(position))
-            position += stride
-        start += length
-    return chosen
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +23,11 @@ class Schedule:
     alpha_bar: np.ndarray
 
     @classmethod
-    def respaced(cls, counts: list[int], betas: np.ndarray | None = None) -> "Schedule":
+    def respaced(cls, spacing: Sequence[int] | str, betas: np.ndarray | None = None) -> "Schedule":
+        """The timesteps of `respacing.kept_timesteps`; what is left out takes its noise along (alpha_bar stays)."""
         betas = scaled_linear_betas() if betas is None else betas
-        timesteps = section_timesteps(len(betas), counts)
-        return cls(tuple(timesteps), np.cumprod(1.0 - betas)[timesteps])
+        kept = kept_timesteps(spacing, len(betas))
+        return cls(tuple(kept), np.cumprod(1.0 - betas)[kept])
 
     def __len__(self) -> int:
         return len(self.timesteps)

@@ -8,7 +8,7 @@ code; the content covers audio and words, so that a window of a clip never gets 
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -20,13 +20,17 @@ from gesturebench.common.files import sha256_json, write_json, write_npz
 from gesturebench.common.progress import Progress, silent
 
 
-class EncoderFeature(Protocol):
-    """A feature that depends on pretrained weights."""
+class Keyed(Protocol):
+    """Something whose rows depend on pretrained weights."""
 
     name: ClassVar[str]
 
     def passport(self) -> dict[str, Any]:
         """What its rows depend on, as JSON."""
+
+
+class EncoderFeature(Keyed, Protocol):
+    """A feature of a whole speech."""
 
     def rows(self, speech: Speech) -> np.ndarray:
         """(frames, dim) float32."""
@@ -37,14 +41,18 @@ class FeatureCache:
 
     def __init__(self, folder: Path, dtype: Literal["float32", "float16"] = "float32"):
         self.folder, self.dtype = Path(folder), dtype
-        self._homes: dict[int, tuple[EncoderFeature, Path]] = {}
+        self._homes: dict[int, tuple[Keyed, Path]] = {}
 
     def get(self, feature: EncoderFeature, speech: Speech) -> np.ndarray:
         """(frames, dim) float32 from the cache, computed and stored if they are not there or cannot be read."""
-        path = self.path(feature, speech)
+        return self.rows(feature, _name(speech), lambda: feature.rows(speech), speech.clip_id)
+
+    def rows(self, feature: Keyed, name: str, compute: Callable[[], np.ndarray], of: str) -> np.ndarray:
+        """float32 rows under a name that says which they are, computed if they are not there; errors speak `of` it."""
+        path = self._home(feature) / f"{name}.npz"
         rows = _read(path)
         if rows is None:
-            rows = _checked(feature.rows(speech), feature, speech).astype(self.dtype)
+            rows = _checked(compute(), feature, of).astype(self.dtype)
             write_npz(path, rows=rows)
         return rows.astype(np.float32)
 
@@ -60,9 +68,9 @@ class FeatureCache:
 
     def path(self, feature: EncoderFeature, speech: Speech) -> Path:
         """Where the rows of a speech lie, or will."""
-        return self._home(feature) / f"{speech.clip_id}-{content_hash(speech)[:12]}.npz"
+        return self._home(feature) / f"{_name(speech)}.npz"
 
-    def _home(self, feature: EncoderFeature) -> Path:
+    def _home(self, feature: Keyed) -> Path:
         """The folder of a feature; its passport is read once, weights do not change under a loaded model."""
         if id(feature) not in self._homes:
             passport = {"feature": feature.name, "dtype": self.dtype, **feature.passport()}
@@ -73,10 +81,14 @@ class FeatureCache:
         return self._homes[id(feature)][1]
 
 
+def _name(speech: Speech) -> str:
+    return f"{speech.clip_id}-{content_hash(speech)[:12]}"
+
+
 def content_hash(speech: Speech) -> str:
-    """Hexadecimal digest of the audio, the timed words and the transcript."""
+    """Hexadecimal digest of the audio, the timed words, the transcript and the tokens."""
     digest = hashlib.sha256(np.ascontiguousarray(speech.audio, np.float32))
-    for words in (speech.words, speech.transcript):
+    for words in (speech.words, speech.transcript, speech.tokens):
         digest.update(repr([(word.text, float(word.start_s), float(word.end_s)) for word in words]).encode())
     return digest.hexdigest()
 
@@ -90,10 +102,10 @@ def _read(path: Path) -> np.ndarray | None:
         return None
 
 
-def _checked(rows: np.ndarray, feature: EncoderFeature, speech: Speech) -> np.ndarray:
+def _checked(rows: np.ndarray, feature: Keyed, of: str) -> np.ndarray:
     if not np.isfinite(rows).all():
         raise InputError(
-            f"feature {feature.name} of {speech.clip_id}: {(~np.isfinite(rows)).sum()} values are not finite",
+            f"feature {feature.name} of {of}: {(~np.isfinite(rows)).sum()} values are not finite",
             expected="finite numbers",
             remedy="check the audio and the weights of the encoder",
         )

@@ -19,7 +19,7 @@ ENCODERS = {
 
 PUBLISHED: dict[str, dict[str, Any]] = {
     "rag_gesture_audio": {"kind": "speech", "model": "facebook/wav2vec2-base-960h", "fps": None},
-    "rag_gesture_text": {"kind": "text", "model": "google-bert/bert-base-cased", "fps": 15, "source": "transcript"},
+    "rag_gesture_text": {"kind": "text", "model": "google-bert/bert-base-cased", "fps": 15, "source": "tokens"},
     "mambatalk_tokens": {"kind": "ctc", "model": "facebook/wav2vec2-base-960h"},
     "exges_audio": {"kind": "speech", "model": "microsoft/wavlm-large", "fps": 30},
     "dsg_zeggs_audio": {

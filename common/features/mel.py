@@ -19,7 +19,7 @@ _ENERGY = (-6.5, 3.0)
 _ONSET = (0.9, 1.0)
 """(offset, scale) per kind of column, near mean and deviation of recorded speech. Constants, not statistics
 of the corpus at hand: a feature means the same on every data set."""
-_BLOCK = 4096
+_BLOCK = 1024
 
 
 def mel(speech: Speech) -> np.ndarray:

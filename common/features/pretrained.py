@@ -3,6 +3,8 @@
 `transformers` is an optional dependency (the extra `encoders`) and is imported when the first encoder is asked for.
 """
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -12,7 +14,7 @@ from typing import Any
 
 from gesturebench.common.config import Config
 from gesturebench.common.errors import InputError
-from gesturebench.common.files import sha256_file, sha256_json
+from gesturebench.common.files import read_json, sha256_file, sha256_json
 
 _REMEDY = "pass a folder written by save_pretrained, or download the model once where there is a network"
 
@@ -25,8 +27,9 @@ class Pretrained(Config):
     revision: str | None = None
 
 
-def load_model(source: Pretrained, kind: str, may_miss: tuple[str, ...] = ()) -> Any:
-    """The model of `source` by the class `transformers.<kind>`, in evaluation mode on the CPU.
+def load_model(source: Pretrained, kind: str, may_miss: tuple[str, ...] = (), **options: Any) -> Any:
+    """The model of `source` by the class `transformers.<kind>`, in evaluation mode on the CPU; `options` go to its
+    `from_pretrained`.
 
     Weights that the file lacks would be drawn at random without a word; that is an `InputError` but for the names that
     begin with one of `may_miss` (parameters that evaluation does not read).
@@ -34,7 +37,7 @@ def load_model(source: Pretrained, kind: str, may_miss: tuple[str, ...] = ()) ->
     transformers = _transformers()
     with _explained(source), _quiet(transformers):
         model, report = getattr(transformers, kind).from_pretrained(
-            _place(source), revision=source.revision, output_loading_info=True
+            _here(source), revision=source.revision, output_loading_info=True, **options
         )
     missing = sorted(name for name in report["missing_keys"] if not name.startswith(may_miss))
     if missing:
@@ -50,16 +53,79 @@ def load_tokenizer(source: Pretrained) -> Any:
     """The fast tokenizer of `source`."""
     transformers = _transformers()
     with _explained(source), _quiet(transformers):
-        return transformers.AutoTokenizer.from_pretrained(_place(source), revision=source.revision, use_fast=True)
+        return transformers.AutoTokenizer.from_pretrained(_here(source), revision=source.revision, use_fast=True)
 
 
 def identity(source: Pretrained) -> str:
     """Which weights these are: the hub's commit, or the content of a folder's files."""
     folder = Path(_place(source))
     if not folder.is_dir():
-        return _commit(source)
+        return f"commit:{source.revision}" if is_commit(source.revision) else _commit(source)
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name[0] != "."]
     return "sha256:" + sha256_json([(path.name, _hash(path, path.stat().st_mtime_ns)) for path in files])
+
+
+def stated_identity(source: Pretrained) -> str:
+    """`identity` without a network and without `transformers`: a model of the hub must name its commit."""
+    if not Path(_place(source)).is_dir() and not is_commit(source.revision):
+        raise InputError(
+            f"{source.model}: revision {source.revision}",
+            expected="a commit of 40 hexadecimal digits, which says what the model is before it is here",
+            remedy="take it from the model's page on the hub, or name a folder written by save_pretrained",
+        )
+    return identity(source)
+
+
+def is_commit(revision: str | None) -> bool:
+    return revision is not None and re.fullmatch("[0-9a-f]{40}", revision) is not None
+
+
+def folder_of(source: Pretrained) -> Path | None:
+    """Where a model lies on this machine: its folder, or the hub's cache; None if it is not here. Reads no weights."""
+    folder = Path(_place(source))
+    if not folder.is_dir():
+        folder = _hub_cache() / f"models--{source.model.replace('/', '--')}" / "snapshots" / (source.revision or "main")
+    whole = (folder / "config.json").exists() and any(
+        file for pattern in ("*.safetensors", "*.bin") for file in folder.glob(pattern)
+    )
+    return folder if whole else None
+
+
+def absence(source: Pretrained, what_for: str) -> str | None:
+    """One line about a model that is not on this machine and how to get it, None if it is here."""
+    try:
+        if folder_of(source) is not None:
+            return None
+    except InputError as error:
+        return f"{what_for}: {error}"
+    files = " ".join(f'--include "{pattern}"' for pattern in ("*.json", "*.txt", "*.safetensors"))
+    return (
+        f"{what_for}: {source.model} (revision {source.revision}) is not on this machine; get it where there is a "
+        f"network with: hf download {source.model} --revision {source.revision} {files}; or name a folder of it "
+        "written by save_pretrained"
+    )
+
+
+def width_of(source: Pretrained) -> int:
+    """Numbers per row of a model's hidden states, from its configuration; of the published models known without it."""
+    folder = folder_of(source)
+    if folder is not None:
+        return int(read_json(folder / "config.json")["hidden_size"])
+    if source.model in _WIDTHS:
+        return _WIDTHS[source.model]
+    raise InputError(absence(source, "the width of an encoder") or source.model)
+
+
+_WIDTHS = {"google-bert/bert-base-cased": 768, "facebook/wav2vec2-base-960h": 768}
+
+
+def _hub_cache() -> Path:
+    """Where the hub's own tools keep what they downloaded."""
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if os.environ.get(name):
+            return Path(os.environ[name]).expanduser()
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("HF_HOME") or Path(home) / "huggingface").expanduser() / "hub"
 
 
 def passport(source: Pretrained, version: int) -> dict[str, Any]:
@@ -102,6 +168,11 @@ def _place(source: Pretrained) -> str:
     if path.is_absolute() or source.model.startswith(".") or source.model.count("/") > 1:
         raise InputError(f"{source.model}: no such folder", expected="a pretrained model", remedy=_REMEDY)
     return source.model
+
+
+def _here(source: Pretrained) -> str:
+    """What `from_pretrained` loads without asking the network, if it is on this machine."""
+    return str(folder_of(source) or _place(source))
 
 
 @contextmanager

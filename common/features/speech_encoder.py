@@ -16,6 +16,8 @@ from gesturebench.common.features.pretrained import Pretrained, load_model, pass
 from gesturebench.common.features.waveform import standardised
 from gesturebench.common.motion.resample import interpolated
 
+BATCH = 16
+"""Waves that are encoded together."""
 MAY_MISS = ("masked_spec_embed", "wav2vec2.masked_spec_embed")
 """Read in training alone, and absent from some published files."""
 
@@ -60,13 +62,25 @@ class SpeechEncoder:
 
     def rows(self, speech: Speech) -> np.ndarray:
         """(T, D) float32 with T = speech.n_frames(fps), or (P, D) where `fps` is None."""
-        rows_PD, centres_s = self._encoded(speech)
+        rows_PD, centres_s = self.encoded(speech)
         if self.config.fps is None:
             return rows_PD
         n = speech.n_frames(self.config.fps)
         return interpolated(rows_PD, _positions(self.config, centres_s, n)).astype(np.float32)
 
-    def _encoded(self, speech: Speech) -> tuple[np.ndarray, np.ndarray]:
+    @torch.inference_mode()
+    def waves(self, audio_BS: np.ndarray) -> np.ndarray:
+        """(B, P, D) float32: the encoder's own rows of waves of equal length, each standardised by itself."""
+        audio_BS = np.asarray(audio_BS, np.float32)
+        if self.config.normalise:
+            audio_BS = np.stack([standardised(audio) for audio in audio_BS])
+        field = receptive_field(self._model.config)[1]
+        if audio_BS.shape[1] < field:
+            raise too_short(f"{audio_BS.shape[1]} samples", field, self.config.model)
+        made = [self._hidden(audio_BS[first : first + BATCH]) for first in range(0, len(audio_BS), BATCH)]
+        return np.concatenate(made)
+
+    def encoded(self, speech: Speech) -> tuple[np.ndarray, np.ndarray]:
         """Rows (P, D) of the whole audio and the moments (P,) in seconds that they are about."""
         audio = np.asarray(speech.audio, np.float32)
         if self.config.normalise:
@@ -74,9 +88,14 @@ class SpeechEncoder:
         hop, field = receptive_field(self._model.config)
         refuse_short(speech, field, self.config.model)
         starts, pieces = self._pieces(audio, field)
-        encoded = [self._hidden(piece) for piece in pieces]
+        encoded = [self._hidden(piece[None])[0] for piece in pieces]
         samples = [start + hop * np.arange(len(rows)) for start, rows in zip(starts, encoded)]
         return np.concatenate(encoded), (np.concatenate(samples) + field / 2) / SAMPLE_RATE
+
+    @property
+    def model_config(self) -> Any:
+        """The configuration that the model brought along."""
+        return self._model.config
 
     def _pieces(self, audio: np.ndarray, field: int) -> tuple[list[int], list[np.ndarray]]:
         """Where the pieces start, and the pieces; a rest too short for a row of its own goes to the piece before."""
@@ -89,10 +108,10 @@ class SpeechEncoder:
         return starts, np.split(audio, starts[1:])
 
     @torch.inference_mode()
-    def _hidden(self, audio: np.ndarray) -> np.ndarray:
-        wave_1S = torch.from_numpy(np.ascontiguousarray(audio))[None].to(self.device)
-        output = self._model(wave_1S, output_hidden_states=self.config.layers is not None)
-        return summed_layers(output, self.config.layers, self.config.weights)[0].float().cpu().numpy()
+    def _hidden(self, audio_BS: np.ndarray) -> np.ndarray:
+        waves = torch.from_numpy(np.ascontiguousarray(audio_BS)).to(self.device)
+        output = self._model(waves, output_hidden_states=self.config.layers is not None)
+        return summed_layers(output, self.config.layers, self.config.weights).float().cpu().numpy()
 
     @cached_property
     def _model(self) -> Any:
@@ -140,11 +159,15 @@ def receptive_field(config: Any) -> tuple[int, int]:
 def refuse_short(speech: Speech, field: int, model: str) -> None:
     """An `InputError` for audio that does not fill the receptive field of one row."""
     if len(speech.audio) < field:
-        raise InputError(
-            f"{speech.clip_id}: {len(speech.audio)} samples are too short for {model}",
-            expected=f"at least {field} samples ({1000 * field / SAMPLE_RATE:.0f} ms)",
-            remedy="leave the clip out",
-        )
+        raise too_short(f"{speech.clip_id}: {len(speech.audio)} samples", field, model)
+
+
+def too_short(what: str, field: int, model: str) -> InputError:
+    return InputError(
+        f"{what} are too short for {model}",
+        expected=f"at least {field} samples ({1000 * field / SAMPLE_RATE:.0f} ms)",
+        remedy="leave the clip out",
+    )
 
 
 def _positions(config: SpeechEncoderConfig, centres_s: np.ndarray, n: int) -> np.ndarray:

@@ -4,7 +4,7 @@ Legend: N tokens of a sentence with its two special ones, W words, T motion fram
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +16,10 @@ from gesturebench.common.errors import InputError
 from gesturebench.common.features.pretrained import Pretrained, load_model, load_tokenizer, passport
 from gesturebench.common.features.speech_encoder import summed_layers
 
+BATCH = 32
+"""Sentences that are read together."""
+REMEMBERED = 1024
+"""Sentences whose spelling is."""
 MAY_MISS = ("pooler.", "embeddings.position_ids")
 """Not read here: the layer that BERT puts on its first token, and a buffer of old files."""
 
@@ -23,13 +27,14 @@ MAY_MISS = ("pooler.", "embeddings.position_ids")
 class TextEncoderConfig(Pretrained):
     """Which hidden states of which masked language model.
 
-    The published features of RAG-Gesture are the sum of the last four layers of `bert-base-cased` at 15 fps, of what a
-    recogniser heard (`source`: the `transcript`; `words` are the aligned ones).
+    The published features of RAG-Gesture are the sum of the last four layers of `bert-base-cased` at 15 fps, of what
+    the discourse parser read (`source`: the `tokens`; `transcript` are the recognised words without punctuation, and
+    `words` the aligned ones).
     """
 
     layers: tuple[int, ...] = Field((-4, -3, -2, -1), min_length=1)
     fps: Literal[15, 30] = 30
-    source: Literal["words", "transcript"] = "words"
+    source: Literal["words", "transcript", "tokens"] = "words"
 
 
 class TextEncoder:
@@ -39,6 +44,7 @@ class TextEncoder:
 
     def __init__(self, config: TextEncoderConfig, device: str = "cpu"):
         self.config, self.device = config, device
+        self._spelt = lru_cache(REMEMBERED)(lambda words: tokenised(self._tokenizer, words))
 
     def passport(self) -> dict[str, Any]:
         """What the numbers depend on."""
@@ -50,7 +56,7 @@ class TextEncoder:
         A clip with more words than the model reads at once is read in parts.
         """
         words = merged(getattr(speech, self.config.source))
-        vectors_WD = [self.words([word.text for word in part]) for part in self._parts(words)]
+        vectors_WD = [self.words([word.text for word in part]) for part in self.parts(words)]
         n = speech.n_frames(self.config.fps)
         if not vectors_WD:
             return np.zeros((n, self.width), np.float32)
@@ -71,31 +77,60 @@ class TextEncoder:
 
     def fits(self, words: Sequence[str]) -> bool:
         """Whether the model can read the sentence at once; RAG-Gesture leaves out windows that it cannot."""
-        return len(self._tokenised(words).input_ids) <= self._limit
+        return len(self.spelt(words)[0]) <= self._limit
 
-    @torch.inference_mode()
-    def _read(self, words: Sequence[str]) -> tuple[np.ndarray, list[int | None]]:
-        encoding = self._tokenised(words)
-        if len(encoding.input_ids) > self._limit:
+    def spelt(self, words: Sequence[str]) -> tuple[list[int], list[int]]:
+        """`tokenised` by this model's tokenizer; sentences are asked for more than once."""
+        return self._spelt(tuple(words))
+
+    def read(self, sentences: Sequence[Sequence[str]]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of each sentence its tokens (N, D) float32 and the number of the word (N,) that each belongs to, -1 for the
+        special ones. Sentences are read together, `BATCH` at a time and similar lengths beside each other.
+        """
+        spelt = [self.spelt(words) for words in sentences]
+        longest = max((len(ids) for ids, _ in spelt), default=0)
+        if longest > self._limit:
             raise InputError(
-                f"{self.config.model}: a sentence of {len(encoding.input_ids)} tokens",
+                f"{self.config.model}: a sentence of {longest} tokens",
                 expected=f"at most {self._limit}",
                 remedy="cut the speech into windows",
             )
-        output = self._model(torch.tensor([encoding.input_ids], device=self.device), output_hidden_states=True)
-        return summed_layers(output, self.config.layers)[0].float().cpu().numpy(), encoding.word_ids()
+        order = sorted(range(len(spelt)), key=lambda k: len(spelt[k][0]))
+        read: dict[int, np.ndarray] = {}
+        for first in range(0, len(order), BATCH):
+            part = order[first : first + BATCH]
+            read |= zip(part, self._hidden([spelt[k][0] for k in part]))
+        return [(read[k], np.array(owners, np.int64)) for k, (_, owners) in enumerate(spelt)]
 
-    def _tokenised(self, words: Sequence[str]) -> Any:
-        return self._tokenizer(list(words), is_split_into_words=True)
+    def _read(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        return self.read([words])[0]
 
-    def _parts(self, words: Sequence[Word]) -> Iterator[list[Word]]:
-        """Runs of words, each as long as fits."""
+    @torch.inference_mode()
+    def _hidden(self, ids: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """(N, D) float32 of each sentence; the shorter ones are filled up with tokens that nothing looks at."""
+        lengths = [len(sentence) for sentence in ids]
+        fill = self._tokenizer.pad_token_id or 0
+        filled = torch.tensor([[*sentence, *[fill] * (max(lengths) - len(sentence))] for sentence in ids])
+        attended = torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]
+        output = self._model(
+            filled.to(self.device), attention_mask=attended.long().to(self.device), output_hidden_states=True
+        )
+        summed = summed_layers(output, self.config.layers).float().cpu().numpy()
+        return [rows[:length] for rows, length in zip(summed, lengths)]
+
+    def parts(self, words: Sequence[Word]) -> Iterator[list[Word]]:
+        """Runs of words, each as long as fits; words are spelt one by one, so their tokens can be counted at once."""
+        ids, owners = self.spelt([word.text for word in words])
+        counts = np.bincount([owner for owner in owners if owner >= 0], minlength=len(words))
+        special = len(ids) - int(counts.sum())
         part: list[Word] = []
-        for word in words:
-            if part and not self.fits([w.text for w in [*part, word]]):
+        size = special
+        for word, count in zip(words, counts.tolist()):
+            if part and size + count > self._limit:
                 yield part
-                part = []
+                part, size = [], special
             part.append(word)
+            size += count
         if part:
             yield part
 
@@ -110,6 +145,16 @@ class TextEncoder:
     @cached_property
     def _tokenizer(self) -> Any:
         return load_tokenizer(self.config)
+
+
+def tokenised(tokenizer: Any, words: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Token ids of a sentence of words, and the number of the word that each spells, -1 for the special ones.
+
+    This is what the released code comes to, which counts the pieces of each word that do not continue another
+    (no "##"), and takes that many of the sentence's pre-tokens.
+    """
+    encoding = tokenizer(list(words), is_split_into_words=True)
+    return encoding.input_ids, [-1 if word is None else word for word in encoding.word_ids()]
 
 
 def merged(words: Sequence[Word]) -> tuple[Word, ...]:
@@ -128,11 +173,10 @@ def merged(words: Sequence[Word]) -> tuple[Word, ...]:
     return tuple(joined)
 
 
-def word_means(tokens_ND: np.ndarray, word_ids: Sequence[int | None], n_words: int) -> np.ndarray:
+def word_means(tokens_ND: np.ndarray, word_ids: Sequence[int], n_words: int) -> np.ndarray:
     """(W, D): the mean over the tokens of each word; `word_ids` tells which word a token belongs to. A word without
     tokens is zero."""
-    member_WN = np.array([[word_id == word for word_id in word_ids] for word in range(n_words)], tokens_ND.dtype)
-    member_WN = member_WN.reshape(n_words, len(word_ids))
+    member_WN = (np.arange(n_words)[:, None] == np.asarray(word_ids)[None]).astype(tokens_ND.dtype)
     return member_WN @ tokens_ND / np.maximum(member_WN.sum(axis=1, keepdims=True), 1)
 
 

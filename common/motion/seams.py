@@ -19,29 +19,46 @@ def window_starts(total: int, length: int, overlap: int) -> list[int]:
     return list(range(0, max(total - overlap, 1), hop))
 
 
-def blended(windows: Sequence[Frames], overlap: int) -> Frames:
-    """One motion out of windows that share `overlap` frames: linear cross-fade in 6D, expressions and translation.
+class Joined:
+    """One motion out of windows that share `overlap` frames, window by window: linear cross-fade in 6D, expressions and
+    translation. It holds the frames that the next window still changes, and no others.
 
-    Translation of a window starts at zero in x and z; it is moved to where the previous window stood at the first
-    shared frame.
+    Translation of a window starts at zero in x and z. `anchored` moves it to where the previous window stood at the
+    first shared frame; else it fades back to zero, as released.
     """
-    whole = windows[0]
-    for window in windows[1:]:
-        whole = _append(whole, _anchored(window, whole, overlap), overlap)
-    return whole
+
+    def __init__(self, overlap: int, *, anchored: bool = True):
+        self._overlap, self._anchored = overlap, anchored
+        self._waiting: Frames | None = None
+
+    def add(self, window: Frames) -> Frames:
+        """The frames that are final with this window: all before the ones it shares with the next."""
+        if self._waiting is not None:
+            moved = _moved(window, self._waiting) if self._anchored else window
+            window = tuple(_crossfaded(a, b) for a, b in zip(self._waiting, moved, strict=True))
+        self._waiting = tuple(part[-self._overlap :].clone() for part in window)
+        return tuple(part[: -self._overlap] for part in window)
+
+    def rest(self) -> Frames:
+        """The frames after those, when no window follows."""
+        return self._waiting
 
 
-def _anchored(window: Frames, before: Frames, overlap: int) -> Frames:
+def blended(windows: Sequence[Frames], overlap: int) -> Frames:
+    """All frames of `Joined`, anchored."""
+    joined = Joined(overlap)
+    pieces = [*map(joined.add, windows), joined.rest()]
+    return tuple(torch.cat(parts) for parts in zip(*pieces, strict=True))
+
+
+def _moved(window: Frames, waiting: Frames) -> Frames:
     six, expressions, trans = window
-    offset = before[2][-overlap] - trans[0]
+    offset = waiting[2][0] - trans[0]
     return six, expressions, trans + offset * torch.tensor([1.0, 0.0, 1.0])
 
 
-def _append(before: Frames, after: Frames, overlap: int) -> Frames:
-    return tuple(_crossfaded(a, b, overlap) for a, b in zip(before, after, strict=True))
-
-
-def _crossfaded(a: Tensor, b: Tensor, overlap: int) -> Tensor:
-    weight = torch.linspace(0, 1, overlap).reshape(-1, *[1] * (a.ndim - 1))
-    shared = a[-overlap:] * (1 - weight) + b[:overlap] * weight
-    return torch.cat((a[:-overlap], shared, b[overlap:]))
+def _crossfaded(waiting: Tensor, window: Tensor) -> Tensor:
+    """`window`, whose first frames fade in over those that wait."""
+    overlap = len(waiting)
+    weight = torch.linspace(0, 1, overlap).reshape(-1, *[1] * (window.ndim - 1))
+    return torch.cat((waiting * (1 - weight) + window[:overlap] * weight, window[overlap:]))

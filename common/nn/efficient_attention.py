@@ -65,7 +65,8 @@ class EfficientCrossAttention(nn.Module):
         if keep_B is None:
             return context(self.key(c), self.value(c), self.heads)
         keep = keep_B.to(c.dtype)[:, None, None]
-        return context(self.key(c) + (1 - keep) * MASKED, self.value(c * keep), self.heads)
+        far = max(MASKED, torch.finfo(c.dtype).min / 2)  # float16 does not reach so far
+        return context(self.key(c) + (1 - keep) * far, self.value(c * keep), self.heads)
 
     def answer_of_one(self, condition_B1D: Tensor, keep_B: Tensor | None = None) -> Tensor:
         """The attention result (B, 1, D) where all condition tokens are equal: queries and keys sum to one, so it is

@@ -19,15 +19,21 @@ class EncoderLayer(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.dropout, self.pre_norm = nn.Dropout(dropout), pre_norm
 
-    def _residual(self, x: Tensor, norm: nn.LayerNorm, block: Callable[[Tensor], Tensor]) -> Tensor:
+    def residual(self, x: Tensor, norm: nn.LayerNorm, block: Callable[[Tensor], Tensor]) -> Tensor:
         return x + self.dropout(block(norm(x))) if self.pre_norm else norm(x + self.dropout(block(x)))
 
-    def _feed_forward(self, x: Tensor) -> Tensor:
+    def feed_forward(self, x: Tensor) -> Tensor:
         return self.linear2(self.dropout(nn.functional.gelu(self.linear1(x))))
 
-    def forward(self, x_BTD: Tensor) -> Tensor:
-        x = self._residual(x_BTD, self.norm1, lambda n: self.self_attn(n, n, n, need_weights=False)[0])
-        return self._residual(x, self.norm2, self._feed_forward)
+    def forward(self, x_BTD: Tensor, position_BTD: Tensor | None = None) -> Tensor:
+        """`position` is added to queries and keys, not to values."""
+
+        def look_around(n: Tensor) -> Tensor:
+            placed = n if position_BTD is None else n + position_BTD
+            return self.self_attn(placed, placed, n, need_weights=False)[0]
+
+        x = self.residual(x_BTD, self.norm1, look_around)
+        return self.residual(x, self.norm2, self.feed_forward)
 
 
 class DecoderLayer(EncoderLayer):
@@ -40,13 +46,13 @@ class DecoderLayer(EncoderLayer):
 
     def forward(self, x_BTD: Tensor, memory_BND: Tensor, hidden_TN: Tensor | None = None) -> Tensor:
         """`hidden` (T, N) bool is True where a query may not look at a memory token."""
-        x = self._residual(x_BTD, self.norm1, lambda n: self.self_attn(n, n, n, need_weights=False)[0])
+        x = self.residual(x_BTD, self.norm1, lambda n: self.self_attn(n, n, n, need_weights=False)[0])
 
         def look_up(n: Tensor) -> Tensor:
             return self.multihead_attn(n, memory_BND, memory_BND, need_weights=False, attn_mask=hidden_TN)[0]
 
-        x = self._residual(x, self.norm2, look_up)
-        return self._residual(x, self.norm3, self._feed_forward)
+        x = self.residual(x, self.norm2, look_up)
+        return self.residual(x, self.norm3, self.feed_forward)
 
 
 class SkipStack(nn.Module):
@@ -67,11 +73,15 @@ class SkipStack(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, x_BTD: Tensor, *memory: Tensor | None) -> Tensor:
+        return self.walk(x_BTD, lambda block, x: block(x, *memory))
+
+    def walk(self, x_BTD: Tensor, through: Callable[[nn.Module, Tensor], Tensor]) -> Tensor:
+        """x by way of all layers, each entered by `through(layer, x)`."""
         skips = []
         for block in self.input_blocks:
-            x_BTD = block(x_BTD, *memory)
+            x_BTD = through(block, x_BTD)
             skips.append(x_BTD)
-        x_BTD = self.middle_block(x_BTD, *memory)
+        x_BTD = through(self.middle_block, x_BTD)
         for block, reduce in zip(self.output_blocks, self.linear_blocks, strict=True):
-            x_BTD = block(reduce(torch.cat((x_BTD, skips.pop()), -1)), *memory)
+            x_BTD = through(block, reduce(torch.cat((x_BTD, skips.pop()), -1)))
         return self.norm(x_BTD)

@@ -1,84 +1,71 @@
-"""A database of training windows with the annotations that lie inside each of them."""
+"""A database of training windows, as columns. Legend: N windows, M of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from itertools import groupby
 
 import numpy as np
 
-from gesturebench.common.corpus.clip import Relation, Speech, TruthEvent
+from gesturebench.common.corpus.clip import TruthEvent
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.corpus.windows import Window, laid_out
 from gesturebench.common.errors import InputError
-from gesturebench.common.features.words import word_vector
-from gesturebench.common.retrieval.prominence import prominence_of
+from gesturebench.common.retrieval.anchors import AnchorColumns
+from gesturebench.common.retrieval.excerpt import AS_USUAL, STORE_FPS, Anchor, Excerpt, Reading, excerpt, excerpts
+from gesturebench.common.retrieval.text import TokenColumns, Tokens
 
-STORE_FPS = 30
-
-
-@dataclass(frozen=True, eq=False)
-class Excerpt:
-    """The annotations of a window, in seconds from its start.
-
-    `relations` whose connective lies inside, `prominence` one value or None per relation, `text` (n words, D) word
-    vectors, `events` what the stand-in's gestures really are (empty unless an oracle asked for them).
-    """
-
-    window: Window
-    speaker: int
-    relations: tuple[Relation, ...]
-    prominence: tuple[float | None, ...]
-    text: np.ndarray
-    events: tuple[TruthEvent, ...] = ()
-
-    @property
-    def duration_s(self) -> float:
-        return self.window.length / STORE_FPS
-
-
-def excerpt(speech: Speech, window: Window) -> Excerpt:
-    """What is annotated inside a window of a speech."""
-    start, end = window.start / STORE_FPS, (window.start + window.length) / STORE_FPS
-    relations = tuple(
-        replace(
-            r,
-            start_s=max(r.start_s, start) - start,
-            end_s=min(r.end_s, end) - start,
-            connective_start_s=r.connective_start_s - start,
-            connective_end_s=r.connective_end_s - start,
-        )
-        for r in speech.relations
-        if r.connective_start_s >= start and r.connective_end_s <= end
-    )
-    rows = [row for row in speech.prominence if row.start_s >= start and row.end_s <= end]
-    words = [word_vector(word.text) for word in speech.words if word.start_s >= start and word.end_s <= end]
-    events = tuple(
-        replace(
-            e,
-            **{
-                name: getattr(e, name) - start
-                for name in ("word_start_s", "word_end_s", "prep_s", "stroke_s", "end_s", "hold_s")
-            },
-        )
-        for e in speech.oracle
-        if e.stroke_s >= start and e.end_s <= end
-    )
-    prominence = tuple(prominence_of([r.connective for r in relations], rows))
-    text = np.stack(words) if words else np.zeros((0, 1), np.float32)
-    return Excerpt(window, speech.speaker, relations, prominence, text, events)
+__all__ = ["STORE_FPS", "Anchor", "Database", "Excerpt", "Reading", "excerpt", "read_database"]
 
 
 class Database:
-    """All windows of a split at a stride, as excerpts."""
+    """Windows that can be retrieved, in an order that decides between equals.
 
-    def __init__(self, store: ClipStore, split: str, *, length: int, stride: int, oracle: bool = False):
-        """`length` and `stride` in 30 fps frames; `oracle` also reads what the gestures really are."""
-        windows = laid_out(store, split, length, stride)
-        if not windows:
-            raise InputError(
-                f"split {split!r}: no clip is {length / STORE_FPS:.1f} s long, the retrieval database would be empty"
-            )
-        speeches = {clip: store.speech(clip, oracle=oracle) for clip in store.split(split)}
-        self.entries: Sequence[Excerpt] = [excerpt(speeches[w.clip_id], w) for w in windows]
+    `windows` (N,), `speaker` (N,); `connectives`, `gestures` (beats are left out) and `text` in columns; `events` by
+    window, if they were read.
+    """
+
+    def __init__(self, entries: Iterable[Excerpt]):
+        """Takes the entries one by one and keeps none of them."""
+        windows, speakers, texts, tokens = [], [], [], Tokens()
+        connectives: list[tuple[int, Anchor]] = []
+        gestures: list[tuple[int, Anchor]] = []
+        self.events: dict[int, tuple[TruthEvent, ...]] = {}
+        for number, entry in enumerate(entries):
+            windows.append(entry.window)
+            speakers.append(entry.speaker)
+            texts.append(tokens.numbers(entry.text))
+            connectives += [(number, anchor) for anchor in entry.connectives()]
+            gestures += [(number, anchor) for anchor in entry.gestures()]
+            if entry.events:
+                self.events[number] = entry.events
+        self.windows: tuple[Window, ...] = tuple(windows)
+        self.speaker = np.array(speakers, np.int32)
+        self.connectives, self.gestures = AnchorColumns(connectives), AnchorColumns(gestures)
+        self.text = TokenColumns(tokens, texts)
+        self._of_clip: dict[str, list[int]] = {}
+        for number, window in enumerate(windows):
+            self._of_clip.setdefault(window.clip_id, []).append(number)
 
     def __len__(self) -> int:
-        return len(self.entries)
+        return len(self.windows)
+
+    def own(self, window: Window, *, whole_clip: bool) -> list[int]:
+        """The entries of the window's clip, or of them only the one that is this window."""
+        same = self._of_clip.get(window.clip_id, [])
+        return same if whole_clip else [number for number in same if self.windows[number] == window]
+
+    def duration_s(self, entry: int) -> float:
+        return self.windows[entry].length / STORE_FPS
+
+
+def read_database(
+    store: ClipStore, split: str, *, length: int, stride: int, oracle: bool = False, reading: Reading = AS_USUAL
+) -> Database:
+    """All windows of a split: `length` and `stride` in 30 fps frames; `oracle` also reads what the gestures are."""
+    windows = laid_out(store, split, length, stride)
+    if not windows:
+        raise InputError(
+            f"split {split!r}: no clip is {length / STORE_FPS:.1f} s long, the retrieval database would be empty"
+        )
+    clips = groupby(windows, key=lambda window: window.clip_id)  # one after another: their sound is large
+    read = (excerpts(store.speech(clip, oracle=oracle), list(part), reading) for clip, part in clips)
+    return Database(entry for entries in read for entry in entries)

@@ -81,8 +81,11 @@ class DecoderLayer(nn.Module):
         self.ffn = FeedForward(c.width, c.feed_forward, c.time_width)
 
     def style(self, emb_BE: Tensor) -> Style:
-        blocks = (self.sa_block, *self.ca_blocks.values(), self.ffn)
-        return Style(*(block.proj_out.scale_shift(emb_BE) for block in blocks))
+        return Style(*(block.scale_shift(emb_BE) for block in self.stylizations()))
+
+    def stylizations(self) -> tuple[Stylization, ...]:
+        """In the order of `Style`."""
+        return tuple(block.proj_out for block in (self.sa_block, *self.ca_blocks.values(), self.ffn))
 
     def answers(self, text: Tensor, audio: Tensor, speaker: Tensor, keep_B: Tensor | None) -> Answers:
         xf_text, xf_audio, xf_spk = self.ca_blocks.values()
@@ -145,14 +148,18 @@ class Denoiser(nn.Module):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
         self.register_buffer("_mask", layout.mask()[None, :, None], persistent=False)
-        self.register_buffer("_query_mask", layout.query_mask(c.query_mask), persistent=False)
+        self.register_buffer("query_mask", layout.query_mask(c.query_mask), persistent=False)
 
     def answers(self, conditions: Conditions, keep_B: Tensor | None = None) -> list[Answers]:
         """Everything that depends on the conditions alone, once per window; rows with keep flag 0 have them dropped."""
+        projected = self.projected(conditions)
+        return [layer.answers(*projected, keep_B) for layer in self.temporal_decoder_blocks]
+
+    def projected(self, conditions: Conditions) -> tuple[Tensor, Tensor, Tensor]:
+        """Text (B, N, D), audio (B, M, D) and speaker (B, 1, D) as the layers see them."""
         text = self._timed(self.text_pre_proj(conditions.text))
         audio = self._timed(self.audio_pre_proj(conditions.audio))
-        speaker = self.speaker_embedding(conditions.speaker)[:, None]
-        return [layer.answers(text, audio, speaker, keep_B) for layer in self.temporal_decoder_blocks]
+        return text, audio, self.speaker_embedding(conditions.speaker)[:, None]
 
     def _timed(self, rows_BND: Tensor) -> Tensor:
         if not self.positions:
@@ -162,17 +169,22 @@ class Denoiser(nn.Module):
 
     def styles(self, t_B: Tensor) -> list[Style]:
         """Everything that depends on the timestep alone."""
-        emb = self.time_embed(timestep_embedding(t_B, self.config.width))
+        emb = self.time_embedding(t_B)
         return [layer.style(emb) for layer in self.temporal_decoder_blocks]
+
+    def time_embedding(self, t_B: Tensor) -> Tensor:
+        """(B, E)."""
+        return self.time_embed(timestep_embedding(t_B, self.config.width))
 
     def forward(self, x_BTL: Tensor, styles: list[Style], answers: list[Answers] | None) -> Tensor:
         """Predicted x0 (B, T, L); `answers` None is the unconditional branch."""
-        x = self.joint_embed(x_BTL) + self._positions()
+        x = self.joint_embed(x_BTL) + self.positions_of_tokens()
         mask = self._mask.expand(len(x), -1, -1)
         for k, layer in enumerate(self.temporal_decoder_blocks):
-            x = layer(x, styles[k], None if answers is None else answers[k], mask, self._query_mask)
+            x = layer(x, styles[k], None if answers is None else answers[k], mask, self.query_mask)
         return self.out(x)
 
-    def _positions(self) -> Tensor:
+    def positions_of_tokens(self) -> Tensor:
+        """(1, T, D): the slot's sinusoid and the learned table."""
         slots = self.sequence_embedding.pe[:, 0]
         return self.layout.join([slots] * 4)[None] + self.global_positional_embedding.pe[:, 0]

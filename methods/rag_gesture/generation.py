@@ -11,133 +11,95 @@ from gesturebench.common.checkpoint import load_weights
 from gesturebench.common.codecs.part_codec import PartCodecs, PartWindows
 from gesturebench.common.corpus.clip import Motion, Speech
 from gesturebench.common.corpus.store import ClipStore
-from gesturebench.common.corpus.windows import Window
 from gesturebench.common.device import device
-from gesturebench.common.motion.parts import motion_from_six, six_from_parts
-from gesturebench.common.motion.resample import upsample
-from gesturebench.common.motion.seams import Frames, blended, window_starts
+from gesturebench.common.features.preparing import refuse_store_without_tokens
+from gesturebench.common.motion.parts import six_from_parts
 from gesturebench.common.motion.skeleton import PART_NAMES
-from gesturebench.common.retrieval.database import STORE_FPS, Database, excerpt
 from gesturebench.common.seeds import torch_generator
 from gesturebench.methods.rag_gesture import conditions
-from gesturebench.methods.rag_gesture.conditions import SpeechConditions
-from gesturebench.methods.rag_gesture.config import RagGestureConfig
+from gesturebench.methods.rag_gesture.config import GuidanceConfig, RagGestureConfig
 from gesturebench.methods.rag_gesture.fitting import build_denoiser
 from gesturebench.methods.rag_gesture.inversions import Inversions
-from gesturebench.methods.rag_gesture.placement import Grid, Placement, place
-from gesturebench.methods.rag_gesture.sampler import Carry, Insertion, LatentSampler
-from gesturebench.methods.rag_gesture.strategies import strategy
+from gesturebench.methods.rag_gesture.placement import Placement
+from gesturebench.methods.rag_gesture.retriever import Retriever
+from gesturebench.methods.rag_gesture.sampler import LatentSampler
+from gesturebench.methods.rag_gesture.steering import Insertion, Outpainting, carried, steered
+from gesturebench.methods.rag_gesture.track import Track
 
 
 class Generator:
     """Trained RAG-Gesture."""
 
-    def __init__(self, config: RagGestureConfig, artifacts: Mapping[str, Path], store: ClipStore):
+    def __init__(self, config: RagGestureConfig, artifacts: Mapping[str, Path], store: ClipStore, retriever: Retriever):
         self.config, self._store = config, store
+        refuse_store_without_tokens(store, config.conditions.encoding)
         codec = config.codec
         self._codecs = PartCodecs(codec, {part: artifacts[f"vae_{part}"] for part in PART_NAMES})
         denoiser, self._layout = build_denoiser(config)
         load_weights(denoiser.requires_grad_(False), artifacts["denoiser"])
-        self._sampler = LatentSampler(denoiser.to(device()), config.sampling)
-        self._grid = Grid(codec.frames, codec.fps, codec.vae.chunk)
-        self._step = STORE_FPS // codec.fps
+        self._sampler = LatentSampler(denoiser.to(device()), config.sampling, config.compute)
         self._carried = config.overlap // codec.vae.chunk
-        self._strategy = strategy(config.retrieval, self._database())
+        self._retriever = retriever
+        self._guidance = config.guidance if config.retrieval.strategy != "none" else GuidanceConfig(mode="none")
         windows = PartWindows(store, "train", codec)
         self._inversions = Inversions(self._sampler, self._codecs, self._layout, store, windows, config)
 
-    def _database(self) -> Database | None:
-        retrieval, length = self.config.retrieval, self.config.codec.frames * self._step
-        if retrieval.strategy == "none":
-            return None
-        oracle = retrieval.strategy == "positions"
-        return Database(self._store, "train", length=length, stride=retrieval.window_stride * self._step, oracle=oracle)
-
     def batch(self, speeches: Sequence[Speech], seed: int) -> list[Motion]:
         """One motion per speech; a sample depends on (seed, clip id) alone."""
-        told = [SpeechConditions(speech, self.config.conditions) for speech in speeches]
-        totals = [max(1, -(-speech.n_frames(STORE_FPS) // self._step)) for speech in speeches]
-        starts = [window_starts(total, self._grid.frames, self.config.overlap) for total in totals]
-        decoded: list[list[Frames]] = [[] for _ in speeches]
-        latest: dict[int, Tensor] = {}
-        for k in range(max(map(len, starts))):
-            rows = [row for row in range(len(speeches)) if k < len(starts[row])]
-            latents = self._window(
-                [speeches[r] for r in rows],
-                [told[r] for r in rows],
-                starts[rows[0]][k],
-                seed,
-                [latest.get(r) for r in rows],
-            )
+        tracks = [Track(speech, self.config, self._shape(speech.speaker)) for speech in speeches]
+        for k in range(max(len(track.starts) for track in tracks)):
+            going = [track for track in tracks if k < len(track.starts)]
+            latents = self._window(going, k, seed)
             frames = self._decode(latents)
-            for position, row in enumerate(rows):
-                latest[row] = latents[position]
-                decoded[row].append(tuple(part[position] for part in frames))
-        return [self._motion(speech, windows) for speech, windows in zip(speeches, decoded, strict=True)]
+            for row, track in enumerate(going):
+                track.add(latents[row], tuple(part[row] for part in frames))
+        return [track.motion() for track in tracks]
 
-    def _window(
-        self, speeches: list[Speech], told: list[SpeechConditions], start: int, seed: int, previous: list[Tensor | None]
-    ) -> Tensor:
-        """Latents (B, T, L) of the window that starts at frame `start` of every speech."""
-        length = self._grid.frames * self._step
-        conditioned = conditions.joined([t.window(start * self._step, length) for t in told])
-        draws = [torch_generator("rag_gesture", seed, speech.clip_id, start) for speech in speeches]
+    def _window(self, tracks: Sequence[Track], k: int, seed: int) -> Tensor:
+        """Latents (B, T, L) of the k-th window of every track."""
+        axes = [("rag_gesture", seed, track.speech.clip_id, track.starts[k]) for track in tracks]
+        draws = [torch_generator(*names) for names in axes]
         shape = (self._layout.tokens, self.config.codec.vae.width)
         noise = torch.stack([torch.randn(shape, generator=draw) for draw in draws])
-        changes = []
-        placements = [
-            self._placements(speech, Window(speech.clip_id, start * self._step, length), seed) for speech in speeches
-        ]
+        carry = self._carry([track.latest for track in tracks], draws) if k and self._carried else None
+        placements = [self._placements(track, k, seed) for track in tracks]
+        insertion = fresh = None
         if any(placements):
             insertion = self._insertion(placements)
-            noise = insertion.initialise(noise)
-            if self.config.guidance.mode == "paper":
-                changes.append(insertion.guidance(self.config.guidance))
-        if self._carried and previous[0] is not None:
-            changes.append(self._carry(torch.stack(previous), draws))
-        return self._sampler.sample(noise, conditioned, changes)
+            if self._guidance.mode in ("released", "inpainting"):
+                steps = (len(self._sampler.schedule), *shape)
+                own = [torch_generator(*names, "insertion") for names in axes]
+                fresh = torch.stack([torch.randn(steps, generator=draw) for draw in own], 1)
+        noise, changes = steered(
+            noise, self._sampler.schedule, self._guidance, insertion=insertion, carry=carry, fresh_SBTL=fresh
+        )
+        return self._sampler.sample(noise, conditions.joined([track.told(k) for track in tracks]), changes)
 
-    def _placements(self, speech: Speech, window: Window, seed: int) -> list[Placement]:
-        hits = self._strategy(excerpt(speech, window), seed)
-        pads = self.config.retrieval.pad_before_s, self.config.retrieval.pad_after_s
-        return place(hits, self._grid, *pads)
+    def _placements(self, track: Track, k: int, seed: int) -> list[Placement]:
+        return self._retriever.placements(track.speech, track.window(k), seed)
 
     def _insertion(self, placements: list[list[Placement]]) -> Insertion:
-        self._inversions.prepare([p.window for row in placements for p in row])
-        steps, tokens, width = len(self._sampler.schedule) + 1, self._layout.tokens, self.config.codec.vae.width
-        levels = torch.zeros(steps, len(placements), tokens, width)
-        mask = torch.zeros(len(placements), tokens, 1, dtype=torch.bool)
-        for row, placed in enumerate(placements):
-            for p in placed:
-                target = self._layout.tokens_of(*p.target)
-                levels[:, row, target] = self._inversions.tokens(p.window, self._layout.tokens_of(*p.source))
-                mask[row, target] = True
-        return Insertion(levels, mask)
+        """What was placed in each window, inverted where the mode asks for it."""
+        levels_of = self._inversions.clean
+        if self._guidance.mode != "inpainting":
+            self._inversions.prepare([p.window for row in placements for p in row])
+            levels_of = self._inversions.tokens
+        tokens_of = self._layout.tokens_of
+        rows = [[(tokens_of(*p.target), levels_of(p.window, tokens_of(*p.source))) for p in row] for row in placements]
+        return Insertion.placed(rows, self._layout.tokens)
 
-    def _carry(self, previous_BTL: Tensor, draws: list[torch.Generator]) -> Carry:
-        """The last slots of every part of the previous window, to stand at the first slots of this one."""
-        slots = self._layout.slots
-        target = self._layout.tokens_of(0, self._carried, PART_NAMES)
-        latents, mask = (
-            torch.zeros_like(previous_BTL),
-            torch.zeros(len(previous_BTL), self._layout.tokens, 1, dtype=torch.bool),
-        )
-        latents[:, target] = previous_BTL[:, self._layout.tokens_of(slots - self._carried, slots, PART_NAMES)]
-        mask[:, target] = True
-        shape = (len(self._sampler.schedule), len(target), previous_BTL.shape[-1])
-        noise = torch.zeros(shape[0], *previous_BTL.shape)
+    def _carry(self, previous: list[Tensor], draws: list[torch.Generator]) -> Outpainting:
+        """The end of the previous windows (T, L), to stand at the start of these."""
+        latents, mask = carried(torch.stack(previous), self._layout, self._carried)
+        target = mask[0, :, 0]
+        shape = (len(self._sampler.schedule), int(target.sum()), latents.shape[-1])
+        noise = torch.zeros(shape[0], *latents.shape)
         noise[:, :, target] = torch.stack([torch.randn(shape, generator=draw) for draw in draws], 1)
-        return Carry(latents, mask, noise, self._sampler.schedule)
+        return Outpainting(latents, mask, noise, self._sampler.schedule)
 
     def _decode(self, latents_BTL: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         parts = dict(zip(PART_NAMES, self._layout.split(latents_BTL), strict=True))
         return six_from_parts(self._codecs.decode(parts))
-
-    def _motion(self, speech: Speech, windows: list[Frames]) -> Motion:
-        motion = motion_from_six(
-            *blended(windows, self.config.overlap), self._shape(speech.speaker), self.config.codec.fps
-        )
-        return upsample(motion, STORE_FPS, speech.n_frames(STORE_FPS))
 
     def _shape(self, speaker: int) -> np.ndarray:
         """Body shape of the speaker in the training split; zeros for a speaker who is not in it."""

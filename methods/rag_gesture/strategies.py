@@ -1,138 +1,147 @@
 """Which training gesture is retrieved for which moment of a test window.
 
-Every strategy maps the excerpt of a test window to hits: a moment of the query (seconds), and a span of a database
-window.
+Every strategy maps the excerpt of a test window to points: a moment that is asked for, and what a database window has
+for it.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-import numpy as np
-
-from gesturebench.common.corpus.clip import Relation
-from gesturebench.common.corpus.windows import Window
-from gesturebench.common.retrieval.database import Database, Excerpt
+from gesturebench.common.llm import Answer, SemanticWord, ask, locate
+from gesturebench.common.retrieval.database import Database
+from gesturebench.common.retrieval.excerpt import Anchor, Excerpt
+from gesturebench.common.retrieval.prominence import prominence_of
+from gesturebench.common.retrieval.ranking import Match, Scored, ranked
 from gesturebench.common.seeds import numpy_generator
 from gesturebench.methods.rag_gesture.config import RetrievalConfig
+from gesturebench.methods.rag_gesture.hits import Hit, Point
+from gesturebench.methods.rag_gesture.scores import Score, score_labels, score_relations, score_text, score_words
 
+__all__ = ["Hit", "Point", "Strategy", "asks", "rank", "spoken", "strategy"]
 
-@dataclass(frozen=True)
-class Hit:
-    """`source` seconds inside the retrieved `window`, `query` seconds inside the test window, what was asked for, and
-    its score.
-    """
-
-    window: Window
-    source: tuple[float, float]
-    query: tuple[float, float]
-    asked: str
-    score: float
-
-
-Strategy = Callable[[Excerpt, int], list[Hit]]
-"""(excerpt of the test window, run seed) -> hits in the order of the query."""
+Strategy = Callable[[Excerpt, int], list[Point]]
+"""(excerpt of the test window, run seed) -> points in the order of the query."""
 
 
 def strategy(config: RetrievalConfig, database: Database | None) -> Strategy:
     """The configured strategy; `none` needs no database."""
     if config.strategy == "none" or database is None:
         return lambda query, seed: []
-    find = {"discourse": _discourse, "random": _random, "positions": _positions}[config.strategy]
+    controls = {"random": _random, "positions": _positions, "text": _text}
+    find = controls.get(config.strategy, _best)
     return lambda query, seed: find(query, database, config, seed)
 
 
-def _discourse(query: Excerpt, database: Database, config: RetrievalConfig, seed: int) -> list[Hit]:
-    """The best database window per discourse relation (rag-gesture, sec. 3.3: sense, connective, speaker, prominence;
-    text breaks ties).
-    """
-    hits = []
-    for relation, prominence in zip(query.relations, query.prominence, strict=True):
-        ranked = rank_by_discourse(relation, prominence, query, database.entries, config.keep)
-        if ranked:
-            entry, best, score = ranked[0]
-            span = (best.connective_start_s, best.connective_end_s)
-            hits.append(Hit(entry.window, span, _moment(relation), f"{relation.connective} ({relation.sense})", score))
-    return hits
+def asks(query: Excerpt, config: RetrievalConfig) -> list[Anchor]:
+    """What the configured kind of query asks for in a window: relations, labelled gestures, or a language model's
+    words."""
+    places = config.places if config.strategy == "random" else config.strategy
+    return list({"discourse": _relations, "gesture_type": _labels, "llm": _words}[places](query, config))
 
 
-def rank_by_discourse(
-    relation: Relation, prominence: float | None, query: Excerpt, entries: Iterable[Excerpt], keep: int
-) -> list[tuple[Excerpt, Relation, float]]:
-    """The first `keep` (window, its best relation, score) for one relation, best first.
-
-    Score: +2 for a relation of the same sense, +4 if one of those has the same connective, +3 for the same speaker, and
-    the mean of 4 / (1 + 2 |difference|) over prominences. Equal scores are ordered by text similarity. The query's own
-    clip never enters.
-    """
-    scored = []
-    for entry in entries:
-        if entry.window.clip_id != query.window.clip_id:
-            score, best = _discourse_score(relation, prominence, query.speaker, entry)
-            if best is not None:
-                scored.append((entry, best, score))
-    scored.sort(key=lambda row: -row[2])
-    ranked: list[tuple[Excerpt, Relation, float]] = []
-    for _, tier in groupby(scored, key=lambda row: row[2]):
-        if len(ranked) >= keep:
-            break
-        ranked += sorted(tier, key=lambda row: -text_similarity(query.text, row[0].text))
-    return ranked[:keep]
+def _relations(query: Excerpt, config: RetrievalConfig) -> Iterable[Anchor]:
+    return query.connectives()
 
 
-def _discourse_score(
-    relation: Relation, prominence: float | None, speaker: int, entry: Excerpt
-) -> tuple[float, Relation | None]:
-    candidates = [(r, p) for r, p in zip(entry.relations, entry.prominence, strict=True) if r.sense == relation.sense]
-    if not candidates:
-        return 0.0, None
-    score, best = 2.0 + 3.0 * (entry.speaker == speaker), candidates[0][0]
-    same = [r for r, _ in candidates if r.connective.casefold() == relation.connective.casefold()]
-    if same:
-        score, best = score + 4.0, same[0]
-    rated = [(abs(prominence - p), r) for r, p in candidates if prominence is not None and p is not None]
-    if rated:
-        score += float(np.mean([4.0 / (1.0 + 2.0 * gap) for gap, _ in rated]))
-        if not same:
-            best = min(rated, key=lambda row: row[0])[1]
-    return score, best
+def _labels(query: Excerpt, config: RetrievalConfig) -> Iterable[Anchor]:
+    return query.gestures()
 
 
-def text_similarity(q: np.ndarray, d: np.ndarray) -> float:
-    """Mean of the main diagonal of Q D^T: dot products of the first min(n_q, n_d) word vectors."""
-    n = min(len(q), len(d))
-    return float(np.einsum("nd,nd->n", q[:n], d[:n]).mean()) if n else 0.0
+def _words(query: Excerpt, config: RetrievalConfig) -> Iterable[Anchor]:
+    """What a language model, or rules, read off the text alone."""
+    return spoken(answer(query, config).words, query, config)
 
 
-def _random(query: Excerpt, database: Database, config: RetrievalConfig, seed: int) -> list[Hit]:
-    """Control: the places of `discourse`, filled with random stretches of one random training window."""
+def answer(query: Excerpt, config: RetrievalConfig) -> Answer:
+    """What a language model, or rules, say of a window's text, and how that came about."""
+    return ask(" ".join(word.text for word in query.words), config.llm)
+
+
+def spoken(named: Sequence[SemanticWord], query: Excerpt, config: RetrievalConfig) -> list[Anchor]:
+    """Where named words are said in a window, and how prominently; those that are not said are left out."""
+    anchors = [Anchor(*found) for found in locate(named, query.words, config.llm.walk)]
+    fold = config.prominence_words == "casefold"
+    values = prominence_of([anchor.word for anchor in anchors], query.prominent, fold_case=fold)
+    return [replace(anchor, prominence=value) for anchor, value in zip(anchors, values, strict=True)]
+
+
+SCORES: dict[str, Score] = {
+    "discourse": score_relations,
+    "gesture_type": score_labels,
+    "llm": score_words,
+}
+
+
+def _best(query: Excerpt, database: Database, config: RetrievalConfig, seed: int) -> list[Point]:
+    """The best database window for each thing that is asked for."""
+    labelled = config.strategy != "discourse"
+    anchors = (database.gestures if labelled else database.connectives).anchors
+    points = []
+    for asked in asks(query, config):
+        matches = rank(asked, query, database, config)
+        hit = _hit(asked, matches[0], anchors[matches[0].row], database, labelled) if matches else None
+        points.append(Point(asked, tuple(matches), hit))
+    return points
+
+
+def rank(asked: Anchor, query: Excerpt, database: Database, config: RetrievalConfig) -> list[Match]:
+    """The ranked list for one thing that is asked for, by the score of the configured strategy."""
+    return _without_own(SCORES[config.strategy](asked, query, database, config), query, database, config)
+
+
+def _without_own(scored: Scored, query: Excerpt, database: Database, config: RetrievalConfig) -> list[Match]:
+    own = database.own(query.window, whole_clip=config.own == "clip")
+    return ranked(scored, query.text, database.text, config.keep, own)
+
+
+def _hit(asked: Anchor, match: Match, found: Anchor, database: Database, labelled: bool) -> Hit:
+    window, source = database.windows[match.entry], (found.start_s, found.end_s)
+    return Hit(window, source, (asked.start_s, asked.end_s), str(asked), match.score, str(found), labelled)
+
+
+def _text(query: Excerpt, database: Database, config: RetrievalConfig, seed: int) -> list[Point]:
+    """One point, the whole window: the database window whose words are most like its own, and all of that."""
+    if not query.words:
+        return []
+    asked = Anchor("all words", "text", 0.0, query.duration_s)
+    matches = _without_own(score_text(query, database), query, database, config)
+    if not matches:
+        return [Point(asked, (), None)]
+    entry = matches[0].entry
+    whole = Anchor("all words", "text", 0.0, database.duration_s(entry))
+    return [Point(asked, tuple(matches), _hit(asked, matches[0], whole, database, labelled=True))]
+
+
+def _random(query: Excerpt, database: Database, config: RetrievalConfig, seed: int) -> list[Point]:
+    """Control: the places of another strategy, filled with random stretches of one random training window."""
     rng = numpy_generator("random retrieval", seed, query.window.clip_id, query.window.start)
-    entry = database.entries[int(rng.integers(len(database)))]
-    hits = []
-    for relation in query.relations:
-        length = relation.connective_end_s - relation.connective_start_s
-        start = float(rng.uniform(0, entry.duration_s - length))
-        hits.append(Hit(entry.window, (start, start + length), _moment(relation), "random", 0.0))
-    return hits
+    entry = int(rng.integers(len(database)))
+    points = []
+    for asked in asks(query, config):
+        length = min(asked.end_s - asked.start_s, database.duration_s(entry))
+        start = float(rng.uniform(0, database.duration_s(entry) - length))
+        moment = (asked.start_s, asked.end_s)
+        hit = Hit(database.windows[entry], (start, start + length), moment, "random", 0.0, "random")
+        points.append(Point(asked, (), hit))
+    return points
 
 
-def _positions(query: Excerpt, database: Database, config: RetrievalConfig, seed: int) -> list[Hit]:
+def _positions(query: Excerpt, database: Database, config: RetrievalConfig, seed: int) -> list[Point]:
     """Control with leaked timing: where a gesture truly happens (oracle), random gestures of one window of the same
     speaker, whatever they mean.
     """
     rng = numpy_generator("true positions", seed, query.window.clip_id, query.window.start)
-    gestured = [e for e in database.entries if e.events]
-    same = [e for e in gestured if e.speaker == query.speaker] or gestured
-    if not same:
-        return []
-    entry = same[int(rng.integers(len(same)))]
-    hits = []
+    gestured = list(database.events)
+    same = [entry for entry in gestured if database.speaker[entry] == query.speaker] or gestured
+    entry = same[int(rng.integers(len(same)))] if same else None
+    points = []
     for event in query.events:
-        other = entry.events[int(rng.integers(len(entry.events)))]
-        source, moment = (other.word_start_s, other.word_end_s), (event.word_start_s, event.word_end_s)
-        hits.append(Hit(entry.window, source, moment, "true position", 0.0))
-    return hits
-
-
-def _moment(relation: Relation) -> tuple[float, float]:
-    return relation.connective_start_s, relation.connective_end_s
+        asked, hit = Anchor(event.word, event.tag, event.word_start_s, event.word_end_s), None
+        if entry is not None:
+            events = database.events[entry]
+            other = events[int(rng.integers(len(events)))]
+            source = other.word_start_s, other.word_end_s
+            moment, found = (asked.start_s, asked.end_s), f"{other.word} ({other.tag})"
+            hit = Hit(database.windows[entry], source, moment, "true position", 0.0, found)
+        points.append(Point(asked, (), hit))
+    return points

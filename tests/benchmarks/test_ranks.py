@@ -6,11 +6,13 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from gesturebench.benchmarks import steps
 from gesturebench.benchmarks.job import Job
 from gesturebench.benchmarks.ranks import command
-from gesturebench.common.budget import processes_of
+from gesturebench.common.budget import Training, processes_of
 from gesturebench.common.checkpoint import WEIGHTS
 from gesturebench.common.corpus.standin.generate import generate_corpus
 from gesturebench.common.corpus.standin.presets import StandinPreset
@@ -21,7 +23,9 @@ from gesturebench.common.fitting import CURVE
 from gesturebench.common.processes import PeerLost
 from gesturebench.common.progress import Stopped, silent
 from gesturebench.common.resuming import checkpoints
+from gesturebench.common.seeds import seed_of, torch_generator
 from gesturebench.common.training import TRAINING
+from tests.benchmarks import toy_fit
 
 TRAIN = {"steps": 60, "batch": 8, "lr": 1e-2, "save_every": 1000, "processes": 2}
 VAE = {"width": 16, "layers": 1, "heads": 2, "feed_forward": 24, "chunk": 5, "decoder_depth": "as_encoder",
@@ -94,6 +98,55 @@ def test_gradients_are_those_of_the_whole_batch(store, tmp_path):
     assert found["any"] == [True, False]
     assert found["first"] == 0
     assert found["started"] == [0.0, 0.0]
+
+
+def two_halves_in_parts(config: Training) -> dict[str, torch.Tensor]:
+    """The average of the weights of `toy_fit` after a training on two processes, taken by one: each draws half of the
+    batch with its own seeds and adds up the gradients of its parts; the mean of both is the step's."""
+    model = toy_fit.network().train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.lr)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps, config.lr * config.final_lr)
+    average = [parameter.detach().clone() for parameter in model.parameters()]
+    for step in range(config.steps):
+        sides = []
+        for rank in range(2):
+            axes = ("toy", step, "rank", rank)
+            model.zero_grad()
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed_of("dropout", *axes))
+                for part in toy_fit.inputs(config.rows, torch_generator("step", *axes)).chunk(config.accumulate):
+                    (toy_fit.losses(model, part)["loss"] / config.accumulate).backward()
+            sides.append([parameter.grad for parameter in model.parameters()])
+        for parameter, left, right in zip(model.parameters(), *sides, strict=True):
+            parameter.grad = (left + right) / 2
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        optimizer.step()
+        schedule.step()
+        decay = min(config.ema, (1 + step) / (10 + step))
+        for mean, parameter in zip(average, model.parameters(), strict=True):
+            mean.lerp_(parameter.detach(), 1 - decay)
+    return dict(zip(model.state_dict(), average, strict=True))
+
+
+def test_parts_and_average_on_two_processes_are_what_they_should_be(store, tmp_path):
+    """Stopped once on the way, and to the bit."""
+    config = {**TRAIN, "steps": 100, "accumulate": 2, "ema": 0.8}
+    slow = {"training": config, "pause_s": 0.02}
+    heard = []
+
+    def stop(done: int, total: int) -> None:
+        heard.append(done)
+        if done:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        steps.execute(job(tmp_path, store, "toy_fit:fit", slow), stop)
+    assert 0 < heard[-1] < 100
+    steps.execute(job(tmp_path, store, "toy_fit:fit", slow), silent)
+    expected = two_halves_in_parts(Training.parse(config, "training"))
+    found = load_file(tmp_path / "out" / WEIGHTS)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
 def test_a_killed_process_ends_all(store, tmp_path):

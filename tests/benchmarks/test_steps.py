@@ -39,13 +39,14 @@ class Store:
 
 
 class Counting(Method):
-    """Still motion; remembers what it was asked for."""
+    """Still motion; remembers what it was asked for, and can say something about it."""
 
     name = "counting"
     Config = Config
     asked: ClassVar[list[str]] = []
     length = FRAMES
     stops_after = 99
+    talks = False
 
     @classmethod
     def load(cls, config, artifacts, store):
@@ -59,6 +60,9 @@ class Counting(Method):
             progress(number + 1, len(speeches))
         zeros = [np.zeros((self.length, n), np.float32) for n in (165, 100, 3)]
         return [Motion(*zeros, np.zeros(300, np.float32), 30.0) for _ in speeches]
+
+    def explain(self, speeches, *, seed):
+        return [{"clip": speech.clip_id, "seed": seed} for speech in speeches] if self.talks else None
 
 
 @pytest.fixture
@@ -133,3 +137,24 @@ def test_a_required_annotation_that_is_missing_is_named(tmp_path, counting, monk
     monkeypatch.setattr(counting, "requires", frozenset({"words"}))
     with pytest.raises(InputError, match="clip 1_ada_0_10_10 has no words"):
         steps.execute(job(tmp_path), silent)
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_what_a_method_says_about_a_clip_lies_beside_its_motion(counting, tmp_path, monkeypatch, is_resumed):
+    monkeypatch.setattr(Counting, "talks", True)
+    made = job(tmp_path)
+    if is_resumed:
+        monkeypatch.setattr(Counting, "stops_after", 1)
+        with pytest.raises(KeyboardInterrupt):
+            steps.execute(made, silent)
+        monkeypatch.setattr(Counting, "stops_after", 99)
+    steps.execute(made, silent)
+    for clip in Store.clips:
+        assert read_json(made.out / "explained" / f"{clip}.json") == {"clip": clip, "seed": 0}
+
+
+def test_a_method_that_says_nothing_leaves_no_folder(counting, tmp_path):
+    made = job(tmp_path)
+    steps.execute(made, silent)
+    assert (made.out / "motions").is_dir()
+    assert not (made.out / "explained").exists()

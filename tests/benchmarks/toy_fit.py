@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from gesturebench.common.budget import Training
+from gesturebench.common.checkpoint import save_weights
 from gesturebench.common.distributed import joined
 from gesturebench.common.files import write_json
 from gesturebench.common.seeds import torch_generator
@@ -18,15 +19,16 @@ def fit(config, context) -> None:
     training, rank = Training.parse(dict(config["training"])), int(os.environ["RANK"])
     model = network()
 
-    def losses_of(rows: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    def draw(rows: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         time.sleep(config.get("pause_s", 0.0))
         if config.get("fails") == rank:
             raise ValueError(f"rank {rank} broke")
         if config.get("dies") == rank:
             os.kill(os.getpid(), signal.SIGKILL)
-        return losses(model, inputs(rows, generator))
+        return {"x": inputs(rows, generator)}
 
-    train(model, losses_of, training, seed_axes=("toy",), context=context)
+    train(model, draw, lambda batch: losses(model, batch["x"]), training, seed_axes=("toy",), context=context)
+    save_weights(model, context.out)
 
 
 def gradients(config, context) -> None:

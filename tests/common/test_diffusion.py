@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from gesturebench.common.diffusion import ddim
-from gesturebench.common.diffusion.schedule import Schedule, add_noise, section_timesteps
+from gesturebench.common.diffusion.respacing import PUBLISHED, kept_timesteps
+from gesturebench.common.diffusion.schedule import Schedule, add_noise
 from gesturebench.common.errors import InputError
 
 FULL = Schedule.respaced([1000])
-SHORT = Schedule.respaced([15, 15, 8, 6, 6])
+SHORT = Schedule.respaced(PUBLISHED)
 
 
 def gaussian(schedule: Schedule, mean: float, variance: float) -> ddim.Predict:
@@ -27,8 +28,9 @@ def noise(count: int = 1, width: int = 4000) -> torch.Tensor:
     return torch.randn(count, width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-@pytest.mark.parametrize("schedule", [SHORT, FULL], ids=["50 steps", "1000 steps"])
-def test_noise_becomes_the_data_distribution(schedule):
+@pytest.mark.parametrize("spacing", [PUBLISHED, [1000], "leading", "trailing", "fast27", "ddim50"], ids=str)
+def test_noise_becomes_the_data_distribution(spacing):
+    schedule = Schedule.respaced(spacing)
     a = schedule.alpha_bar[-1]  # not zero: a little of the data is left in the noisiest state
     start = a**0.5 * 2.0 + (a * 0.25 + 1 - a) ** 0.5 * noise()
     x = ddim.sample(gaussian(schedule, 2.0, 0.25), start, schedule)
@@ -93,13 +95,19 @@ def test_noise_levels_are_those_of_the_formula():
     torch.testing.assert_close(add_noise(x0, eps, alpha_bar), expected)
 
 
-@pytest.mark.parametrize("counts", [[1], [50], [1000], [3, 3, 2, 1, 1], [7, 1, 5]])
-def test_timesteps_rise_within_range(counts):
-    timesteps = section_timesteps(1000, counts)
-    assert len(timesteps) == sum(counts)
+@pytest.mark.parametrize(
+    ("spacing", "count", "last"),
+    [
+        ([1], 1, 0), ([50], 50, 999), ([1000], 1000, 999), ([3, 3, 2, 1, 1], 10, 800), ((7, 1, 5), 13, 999),
+        ("ddim1", 1, 0), ("ddim50", 50, 980), ("ddim1000", 1000, 999), ("leading", 50, 980), ("trailing", 51, 999),
+        ("fast27", 50, 997),
+    ],
+)  # fmt: skip
+def test_timesteps_rise_within_range(spacing, count, last):
+    timesteps = kept_timesteps(spacing)
+    assert len(timesteps) == count == len(Schedule.respaced(spacing))
     assert (np.diff(timesteps) > 0).all()
-    assert timesteps[0] == 0
-    assert timesteps[-1] <= 999
+    assert (timesteps[0], timesteps[-1]) == (0, last)
 
 
 def test_neighbours_of_a_schedule():
@@ -109,7 +117,12 @@ def test_neighbours_of_a_schedule():
     assert SHORT.previous(4) == SHORT.alpha_bar[3]
 
 
-@pytest.mark.parametrize("counts", [[0, 5], [600, 600]])
-def test_impossible_respacing_is_refused(counts):
+@pytest.mark.parametrize("spacing", [[0, 5], [600, 600], [], "ddim333", "ddim1001"])
+def test_impossible_respacing_is_refused(spacing):
     with pytest.raises(InputError, match="respacing"):
-        section_timesteps(1000, counts)
+        kept_timesteps(spacing)
+
+
+def test_unknown_respacing_lists_near_matches():
+    with pytest.raises(InputError, match=r"unknown respacing 'trailling'.*did you mean 'trailing'"):
+        kept_timesteps("trailling")

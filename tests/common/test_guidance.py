@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gesturebench.common.diffusion.guidance import ITERATIONS, coarse_to_fine_weights, insert, iterations
+from gesturebench.common.diffusion.guidance import ITERATIONS, coarse_to_fine_weights, insert, iterations, overwrite
 from gesturebench.common.errors import InputError
 
 
@@ -39,14 +39,22 @@ def test_insert_does_not_depend_on_the_batch(state):
 @given(st.integers(0, 999), st.floats(0, 20))
 def test_weights_sum_to_one(timestep, coarse):
     """So equal predictions of both branches are left as they are."""
-    assert sum(coarse_to_fine_weights(timestep, coarse=coarse)) == pytest.approx(1)
+    assert sum(coarse_to_fine_weights(timestep, coarse=coarse, late=(0.25, 0.75))) == pytest.approx(1)
 
 
-def test_guidance_is_strong_early_and_weak_late():
-    assert coarse_to_fine_weights(999)[0] == pytest.approx(7.4935)
-    assert coarse_to_fine_weights(101)[0] == pytest.approx(1.6565)
-    assert coarse_to_fine_weights(100) == (0.23932, 0.76068)
-    assert coarse_to_fine_weights(0, late=(0.5, 0.5)) == (0.5, 0.5)
+def test_guidance_is_strong_early_and_as_told_late():
+    told = {"coarse": 6.5, "late": (0.25, 0.75)}
+    assert coarse_to_fine_weights(999, **told)[0] == pytest.approx(7.4935)
+    assert coarse_to_fine_weights(101, **told)[0] == pytest.approx(1.6565)
+    assert coarse_to_fine_weights(100, **told) == coarse_to_fine_weights(0, **told) == (0.25, 0.75)
+
+
+def test_overwriting_noises_what_is_known_and_leaves_the_rest(state):
+    x, known, mask = state
+    noise = torch.ones_like(x)
+    written = overwrite(x, known, mask, noise, 0.36)
+    torch.testing.assert_close(written[:, mask[0, :, 0]], 0.6 * known[:, mask[0, :, 0]] + 0.8)
+    assert torch.equal(written[:, ~mask[0, :, 0]], x[:, ~mask[0, :, 0]])
 
 
 @pytest.mark.parametrize(

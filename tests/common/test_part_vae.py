@@ -6,6 +6,7 @@ import torch
 from gesturebench.common.codecs.config import CodecConfig, PartVAEConfig
 from gesturebench.common.codecs.part_codec import feature_scale, latent, part_config, vae_losses
 from gesturebench.common.codecs.part_vae import PartVAE
+from gesturebench.common.errors import InputError
 
 SMALL = PartVAEConfig(width=16, layers=1, heads=2, feed_forward=24, dropout=0.0, chunk=5, decoder_depth="as_encoder")
 
@@ -24,8 +25,10 @@ def motion(batch: int = 2, frames: int = 30) -> torch.Tensor:
 @pytest.mark.parametrize("depth", ["published", "as_encoder"])
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("pre_norm", [False, True])
-def test_shapes(depth, layers, pre_norm):
-    model = vae(SMALL.model_copy(update={"decoder_depth": depth, "layers": layers, "pre_norm": pre_norm, "width": 32}))
+@pytest.mark.parametrize("architecture", ["encoder_decoder", "all_encoder"])
+def test_shapes(depth, layers, pre_norm, architecture):
+    settings = {"decoder_depth": depth, "layers": layers, "pre_norm": pre_norm, "architecture": architecture}
+    model = vae(SMALL.model_copy(update={**settings, "width": 32}))
     mean, log_variance = model.posterior(motion())
     assert mean.shape == log_variance.shape == (2, 6, 32)
     assert model.decode(mean).shape == (2, 30, 7)
@@ -34,6 +37,7 @@ def test_shapes(depth, layers, pre_norm):
 def test_published_sizes():
     """A hundred million parameters are not built here: depth and heads tell."""
     assert PartVAEConfig().decoder_shape == (29, 16)
+    assert PartVAEConfig(architecture="all_encoder").decoder_shape == (8, 32)
     assert SMALL.decoder_shape == (1, 2)
     lower = part_config(CodecConfig(lower_heads=8), "lower")
     assert (lower.heads, part_config(CodecConfig(lower_heads=8), "upper").heads) == (8, 4)
@@ -51,14 +55,36 @@ def test_chunks_are_encoded_alone():
 @pytest.mark.parametrize("span", [0, 1, 2])
 def test_a_frame_sees_the_latents_within_the_span(span):
     """One layer whose frames do not talk to each other would be local; here they do, so the mask itself is read."""
-    hidden = vae(SMALL.model_copy(update={"memory_span": span}))._hidden(6, torch.device("cpu"))
+    hidden = vae(SMALL.model_copy(update={"memory_span": span})).hidden(6, torch.device("cpu"))
     for frame in range(30):
         seen = [slot for slot in range(6) if not hidden[frame, slot]]
         assert seen == [slot for slot in range(6) if abs(slot - frame // 5) <= span]
 
 
-def test_every_frame_sees_every_latent_without_a_span():
-    model = vae()
+def test_a_span_needs_latents_that_frames_look_at():
+    with pytest.raises(InputError, match="memory_span needs the architecture encoder_decoder"):
+        PartVAEConfig.parse({"architecture": "all_encoder", "memory_span": 1})
+
+
+def test_learned_positions_are_trained_and_sinusoids_are_not():
+    tables = {"query_pos_encoder.pe", "query_pos_decoder.pe", "mem_pos_decoder.pe"}
+    learned = vae(SMALL.model_copy(update={"positions": "learned"}))
+    assert tables <= dict(learned.named_parameters()).keys()
+    assert not tables & dict(vae().named_parameters()).keys()
+    assert learned.state_dict().keys() == vae().state_dict().keys()
+
+
+def test_a_softplus_of_the_second_token_is_the_standard_deviation():
+    plain, other = vae(), vae(SMALL.model_copy(update={"spread": "softplus"}))
+    mean, log_variance = other.posterior(motion())
+    torch.testing.assert_close(mean, plain.posterior(motion())[0])
+    spread = torch.nn.functional.softplus(plain.posterior(motion())[1])
+    torch.testing.assert_close(torch.exp(log_variance / 2), spread)
+
+
+@pytest.mark.parametrize("architecture", ["encoder_decoder", "all_encoder"])
+def test_every_frame_sees_every_latent_without_a_span(architecture):
+    model = vae(SMALL.model_copy(update={"architecture": architecture}))
     z = torch.randn(1, 6, 16, generator=torch.Generator().manual_seed(0))
     changed = z.clone()
     changed[:, 5] += 3

@@ -36,7 +36,7 @@ def test_store_gives_back_what_the_reader_read(corpus, store):
             np.testing.assert_array_equal(getattr(kept.motion, name), getattr(read.motion, name))
         np.testing.assert_array_equal(kept.speech.audio, read.speech.audio)
         np.testing.assert_array_equal(kept.speech.tail, read.speech.tail)
-        for name in ("speaker", "emotion", "words", "phones", "relations", "labels", "prominence", "oracle"):
+        for name in ("speaker", "emotion", "words", "phones", "relations", "labels", "prominence", "oracle", "tokens"):
             assert getattr(kept.speech, name) == getattr(read.speech, name), name
         assert store.n_frames(clip_id) == kept.motion.n_frames == kept.speech.n_frames(30)
 
@@ -90,7 +90,7 @@ def test_info_counts(store):
     assert store.info["n_frames"] == 4 * 60
     assert store.info["dropped_frames"] == 4 * 3
     full = ("words", "phones", "relations", "labels", "prominence", "truth")
-    assert store.info["annotations"] == dict.fromkeys(full, 4) | {"transcript": 0}
+    assert store.info["annotations"] == dict.fromkeys(full, 4) | {"transcript": 0, "tokens": 4}
     assert [store.split(kind) for kind in ("train", "val", "test", "additional")] == [(i,) for i in CLIPS]
 
 

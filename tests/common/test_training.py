@@ -31,8 +31,12 @@ def network() -> nn.Module:
         return nn.Sequential(nn.Linear(3, 16), nn.Dropout(0.3), nn.GELU(), nn.Linear(16, 1))
 
 
-def losses_of(model: nn.Module, rows: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-    x = torch.randn(rows, 3, generator=generator)
+def drawn(rows: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    return {"x": torch.randn(rows, 3, generator=generator)}
+
+
+def losses_of(model: nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    x = batch["x"]
     error = (model(x)[:, 0] - torch.sin(x.sum(1))).square().mean()
     return {"loss": error, "twice": 2 * error}
 
@@ -50,9 +54,10 @@ def run(work: Path, *, die_at: int | None = None, config: Training = CONFIG, axi
         if len(calls) == die_at:
             raise Killed
         calls.append(rows)
-        return losses_of(model, rows, generator)
+        return drawn(rows, generator)
 
-    curve = train(model, watched, config, seed_axes=("toy", axis), context=context_in(work, **surroundings))
+    context = context_in(work, **surroundings)
+    curve = train(model, watched, partial(losses_of, model), config, seed_axes=("toy", axis), context=context)
     return model.state_dict(), curve, calls
 
 
@@ -228,18 +233,18 @@ def test_curve_and_what_it_took_lie_in_the_artifact(tmp_path):
 def test_divergence_names_step_and_remedy(tmp_path):
     model = network()
 
-    def burst(rows: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        return {"loss": losses_of(model, rows, generator)["loss"] * float("inf")}
+    def burst(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {"loss": losses_of(model, batch)["loss"] * float("inf")}
 
     with pytest.raises(InputError, match=r"training diverged: loss is \w+ at step 10; lower lr \(now 0.01\)"):
-        train(model, burst, CONFIG, seed_axes=("toy",), context=context_in(tmp_path))
+        train(model, drawn, burst, CONFIG, seed_axes=("toy",), context=context_in(tmp_path))
 
 
 def test_frozen_parameters_stay_and_the_model_ends_in_eval_mode(tmp_path):
     model = network()
     model[0].requires_grad_(False)
     before = model[0].weight.clone()
-    train(model, partial(losses_of, model), CONFIG, seed_axes=("toy",), context=context_in(tmp_path))
+    train(model, drawn, partial(losses_of, model), CONFIG, seed_axes=("toy",), context=context_in(tmp_path))
     assert torch.equal(model[0].weight, before)
     assert not model.training
 

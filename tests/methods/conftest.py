@@ -55,7 +55,8 @@ def small(store, tmp_path_factory) -> SimpleNamespace:
             out, work = tmp_path_factory.mktemp(component.name), tmp_path_factory.mktemp("work")
             module, _, function = component.fit.partition(":")
             upstream = {need: done[need] for need in component.needs}
-            getattr(import_module(module), function)(component.config, FitContext(store, out, work, 0, upstream))
+            context = FitContext(store, out, work, 0, upstream, place=component.place)
+            getattr(import_module(module), function)(component.config, context)
             fitted[identity] = out
         return fitted[identity]
 

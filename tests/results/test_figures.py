@@ -305,6 +305,16 @@ def test_curves_are_those_of_the_artifacts(store):
         curve_figure(plan, store, ["uper"])
 
 
+def test_curves_tell_the_pace_of_their_training(store):
+    plan = swept(LR, seeds=(0, 1))
+    denoisers = [step for step in fits(plan) if step.label.startswith("denoiser")]
+    for speed, step in zip((90.0, 110.0), denoisers, strict=True):
+        leave_curve(step, store, [{"step": 10 * k, "loss": 1 + 2.0**-k} for k in range(1, 9)])
+        write_json(step.folder(store.runs) / "training.json", {"windows_per_s": speed, "batch": 16})
+    told = words(curve_figure(plan, store))
+    assert "100 windows/s within 5 % after 800" in told, "the median of both; step 50 times 16"
+
+
 def test_long_curves_keep_their_extremes():
     values = np.random.default_rng(0).normal(size=5003)
     values[1234], values[4321] = 50, -50

@@ -7,8 +7,6 @@ means are not, so code that forgets them fails.
 
 import functools
 import io
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,7 @@ from gesturebench.common.corpus.standin.mesh import Mesh, build_mesh
 from gesturebench.common.corpus.standin.proportions import bone_tips
 from gesturebench.common.files import writing
 from gesturebench.common.motion.skeleton import JOINT, JOINT_NAMES, N_JOINTS, PARENTS
+from gesturebench.common.user_cache import cache_folder
 
 BODY_VERSION = 1
 BODY_PATH = Path("smplx_models") / "smplx" / "SMPLX_NEUTRAL_2020.npz"
@@ -68,16 +67,6 @@ def standin_body(cache: Path | None = None) -> Path:
     if not path.exists():
         write_body(path)
     return path
-
-
-def cache_folder() -> Path:
-    """`GESTUREBENCH_CACHE`, else the platform's folder for re-creatable files."""
-    if override := os.environ.get("GESTUREBENCH_CACHE"):
-        return Path(override)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "gesturebench"
-    default = os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else os.environ.get("XDG_CACHE_HOME")
-    return Path(default or Path.home() / ".cache") / "gesturebench"
 
 
 def body_arrays() -> dict[str, np.ndarray]:

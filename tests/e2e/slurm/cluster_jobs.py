@@ -63,16 +63,18 @@ def _train(job: Job, progress: Progress) -> dict:
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Dropout(0.2), torch.nn.Linear(16, 1))
 
-    def losses(rows: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    def draw(rows: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         time.sleep(job.spec["pause_s"])
         with open(job.spec["log"], "a") as log:
             log.write(f"{os.environ.get('SLURM_RESTART_COUNT', 0)}\n")
-        batch = torch.randn(rows, 8, generator=generator)
-        return {"loss": (model(batch) - batch.sum(1, keepdim=True)).square().mean()}
+        return {"x": torch.randn(rows, 8, generator=generator)}
+
+    def losses(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {"loss": (model(batch["x"]) - batch["x"].sum(1, keepdim=True)).square().mean()}
 
     steps = job.spec["steps"]
     context = FitContext(None, job.out, job.work, progress=progress)
-    train(model, losses, Training(steps=steps, batch=32, save_every=10), seed_axes=("x",), context=context)
+    train(model, draw, losses, Training(steps=steps, batch=32, save_every=10), seed_axes=("x",), context=context)
     return {"weights": [value.flatten().tolist() for value in model.state_dict().values()]}
 
 

@@ -6,9 +6,9 @@ import torch
 
 from gesturebench.common.diffusion.schedule import add_noise, scaled_linear_betas
 from gesturebench.common.motion.skeleton import PART_NAMES
-from gesturebench.methods.rag_gesture.config import DenoiserConfig
+from gesturebench.methods.rag_gesture.config import DenoiserConfig, PartWeights
 from gesturebench.methods.rag_gesture.denoiser import Conditions, Denoiser
-from gesturebench.methods.rag_gesture.fitting import denoising_losses
+from gesturebench.methods.rag_gesture.fitting import denoising_losses, diffusion_draws
 from gesturebench.methods.rag_gesture.layout import TokenLayout
 
 LAYOUT = TokenLayout(4)
@@ -92,7 +92,8 @@ def test_time_of_a_word_matters_only_with_positions(told, x):
 
 def test_losses_are_the_mean_squared_error_of_latents(denoiser, told, x):
     """Restated token by token, with the same draws in the same order."""
-    losses = denoising_losses(denoiser, LAYOUT, x, told, ALPHA_BAR, 0.5, torch.Generator().manual_seed(3))
+    draws = diffusion_draws(x, 0.5, torch.Generator().manual_seed(3))
+    losses = denoising_losses(denoiser, {"x0": x, **vars(told), **draws}, PartWeights())
     g = torch.Generator().manual_seed(3)
     t = torch.randint(1000, (3,), generator=g)
     noise, keep = torch.randn(x.shape, generator=g), torch.rand(3, generator=g) >= 0.5

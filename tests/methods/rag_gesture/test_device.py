@@ -8,11 +8,11 @@ import torch
 from gesturebench.common.codecs.config import CodecConfig
 from gesturebench.common.codecs.part_codec import feature_scale, latent, part_config, vae_losses
 from gesturebench.common.codecs.part_vae import PartVAE
-from gesturebench.common.diffusion.schedule import scaled_linear_betas
 from gesturebench.methods.rag_gesture.config import PRESETS
 from gesturebench.methods.rag_gesture.denoiser import Conditions
-from gesturebench.methods.rag_gesture.fitting import build_denoiser, denoising_losses
-from gesturebench.methods.rag_gesture.sampler import Carry, Insertion, LatentSampler
+from gesturebench.methods.rag_gesture.fitting import build_denoiser, denoising_losses, diffusion_draws
+from gesturebench.methods.rag_gesture.sampler import LatentSampler
+from gesturebench.methods.rag_gesture.steering import Insertion, Outpainting, steered
 
 ELSEWHERE = torch.device("meta")
 CONFIG = PRESETS["tiny"]
@@ -38,23 +38,29 @@ def test_training_the_part_vae_happens_where_it_lives(span):
 
 def test_training_the_denoiser_happens_where_it_lives():
     denoiser, layout = build_denoiser(CONFIG)
-    denoiser, alpha_bar = denoiser.to(ELSEWHERE), torch.from_numpy((1 - scaled_linear_betas(1000)).cumprod())
-    x0 = torch.zeros(2, layout.tokens, LATENT, device=ELSEWHERE)
-    losses = denoising_losses(denoiser, layout, x0, told(denoiser).to(ELSEWHERE), alpha_bar, 0.1, torch.Generator())
+    x0 = torch.zeros(2, layout.tokens, LATENT)
+    batch = {"x0": x0, **vars(told(denoiser)), **diffusion_draws(x0, 0.1, torch.Generator())}
+    batch = {name: rows.to(ELSEWHERE) for name, rows in batch.items()}
+    losses = denoising_losses(denoiser.to(ELSEWHERE), batch, CONFIG.denoiser.part_weights)
     losses["loss"].backward()
     assert {value.device for value in losses.values()} == {ELSEWHERE}
 
 
-def test_a_guided_step_happens_where_the_denoiser_lives():
+@pytest.mark.parametrize("mode", ["paper", "released", "inpainting"])
+def test_a_guided_step_happens_where_the_denoiser_lives(mode):
     denoiser, layout = build_denoiser(CONFIG)
-    sampler = LatentSampler(denoiser.requires_grad_(False).to(ELSEWHERE), CONFIG.sampling)
-    steps = len(sampler.schedule)
+    sampling = CONFIG.sampling.updated({"part_scales": {"upper": 1.5}})
+    sampler = LatentSampler(denoiser.requires_grad_(False).to(ELSEWHERE), sampling)
+    steps, shape = len(sampler.schedule), (2, layout.tokens, LATENT)
     mask = torch.ones(2, layout.tokens, 1, dtype=torch.bool)
-    insertion = Insertion(torch.zeros(steps + 1, 2, layout.tokens, LATENT), mask)
-    carry = Carry(
-        torch.zeros(2, layout.tokens, LATENT), mask, torch.zeros(steps, 2, layout.tokens, LATENT), sampler.schedule
+    insertion = Insertion(torch.zeros(steps + 1, *shape), mask)
+    carry = Outpainting(torch.zeros(shape), mask, torch.zeros(steps, *shape), sampler.schedule)
+    guidance = CONFIG.guidance.updated({"mode": mode})
+    start, changes = steered(
+        torch.zeros(shape), sampler.schedule, guidance, insertion=insertion, carry=carry, fresh_SBTL=carry.noise
     )
-    x = insertion.initialise(torch.zeros(2, layout.tokens, LATENT)).to(ELSEWHERE)
-    for change in (insertion.guidance(CONFIG.guidance), carry, sampler.predictor(told(denoiser))):
-        x = change(x, steps - 2)
-    assert x.device == ELSEWHERE
+    for index in (steps - 1, 0):
+        x = start.to(ELSEWHERE)
+        for change in (*changes, sampler.predictor(told(denoiser))):
+            x = change(x, index)
+        assert x.device == ELSEWHERE

@@ -7,21 +7,27 @@ from gesturebench.common.checkpoint import load_weights
 from gesturebench.common.diffusion import ddim
 from gesturebench.common.diffusion.schedule import Schedule
 from gesturebench.methods.rag_gesture.conditions import SpeechConditions
-from gesturebench.methods.rag_gesture.config import GuidanceConfig
+from gesturebench.methods.rag_gesture.config import GuidanceConfig, PartScales
 from gesturebench.methods.rag_gesture.fitting import build_denoiser
-from gesturebench.methods.rag_gesture.sampler import Carry, Insertion, LatentSampler
+from gesturebench.methods.rag_gesture.sampler import LatentSampler, token_scale
+from gesturebench.methods.rag_gesture.steering import Insertion, Outpainting
 
 L = 32
 
 
 @pytest.fixture(scope="module")
-def parts(small, store):
+def denoiser(small):
+    network, _ = build_denoiser(small.config("rag_gesture"))
+    load_weights(network.requires_grad_(False), small.artifacts("rag_gesture")["denoiser"])
+    return network
+
+
+@pytest.fixture(scope="module")
+def parts(small, store, denoiser):
     """(sampler, layout, conditions of one window)."""
     config = small.config("rag_gesture")
-    denoiser, layout = build_denoiser(config)
-    load_weights(denoiser.requires_grad_(False), small.artifacts("rag_gesture")["denoiser"])
     told = SpeechConditions(store.speech(store.split("test")[0]), config.conditions).window(0, 120)
-    return LatentSampler(denoiser, config.sampling), layout, told
+    return LatentSampler(denoiser, config.sampling), denoiser.layout, told
 
 
 def noise(layout, seed: int = 0) -> torch.Tensor:
@@ -47,12 +53,14 @@ def test_inversion_and_sampling_have_their_shapes(parts):
     assert torch.isfinite(sample).all()
 
 
-def test_initialise_puts_the_inverted_latent_where_the_mask_is(parts, insertion):
+@pytest.mark.parametrize("entry", [-1, -4, -10])
+def test_initialise_puts_the_inverted_latent_where_the_mask_is(parts, insertion, entry):
+    """-1 is the noisiest of ten, -10 the one above the clean latents."""
     _, layout, _ = parts
     start = noise(layout)
-    begun = insertion.initialise(start)
+    begun = insertion.initialise(start, entry)
     where = insertion.mask[0, :, 0]
-    assert torch.equal(begun[:, where], insertion.levels[-1][:, where])
+    assert torch.equal(begun[:, where], insertion.levels[11 + entry][:, where])
     assert torch.equal(begun[:, ~where], start[:, ~where])
 
 
@@ -91,7 +99,7 @@ def test_carry_holds_the_noised_latents_of_every_level():
     g = torch.Generator().manual_seed(0)
     latents = torch.full((1, 4, 4096), 2.0)
     mask = torch.tensor([True, False, True, False])[None, :, None]
-    carry = Carry(latents, mask, torch.randn(len(schedule), 1, 4, 4096, generator=g), schedule)
+    carry = Outpainting(latents, mask, torch.randn(len(schedule), 1, 4, 4096, generator=g), schedule)
     x = torch.randn(1, 4, 4096, generator=g)
     for index, alpha_bar in enumerate(schedule.alpha_bar):
         carried = carry(x, index)
@@ -107,9 +115,37 @@ def test_a_sampler_that_is_sure_of_its_state_keeps_what_is_carried(parts):
     latents = torch.randn(1, 6, 8, generator=g)
     mask = torch.zeros(1, 6, 1, dtype=torch.bool)
     mask[:, :2] = True
-    carry = Carry(latents, mask, torch.randn(len(schedule), 1, 6, 8, generator=g), schedule)
+    carry = Outpainting(latents, mask, torch.randn(len(schedule), 1, 6, 8, generator=g), schedule)
     start = torch.randn(1, 6, 8, generator=g)
     sample = ddim.sample(lambda x, i: x / schedule.alpha_bar[i] ** 0.5, start, schedule, before_step=carry)
     spread = (1 / schedule.alpha_bar[0] - 1) ** 0.5
     assert (sample - latents)[:, :2].abs().max() < 4 * spread
     assert (sample - latents)[:, 2:].abs().max() > 0.5
+
+
+def test_part_scales_multiply_one_branch_and_divide_the_other(parts, denoiser, small):
+    """Their effect on a prediction is that of the formula; ones are as good as none."""
+    sampler, layout, told = parts
+    scales = PartScales(upper=1.25, lower=0.5)
+    scaled = LatentSampler(
+        denoiser, small.config("rag_gesture", sampling={"part_scales": scales.model_dump()}).sampling
+    )
+    told_alone = {"coarse_scale": 0.0, "late_weights": (1.0, 0.0)}  # w = 1: the conditional branch alone
+    plain, both = (
+        LatentSampler(denoiser, small.config("rag_gesture", sampling={**told_alone, "part_scales": p}).sampling)
+        for p in ({}, scales.model_dump())
+    )
+    x, factor = noise(layout, 3), token_scale(scales, layout)
+    with torch.no_grad():
+        conditional = plain.predictor(told)(x, 5)
+        torch.testing.assert_close(both.predictor(told)(x, 5), conditional * factor)
+        assert not torch.allclose(scaled.predictor(told)(x, 5), sampler.predictor(told)(x, 5))
+    assert torch.equal(factor[list(layout.separators)], torch.ones(3, 1))
+    assert torch.equal(token_scale(PartScales(), layout), torch.ones(layout.tokens, 1))
+
+
+@pytest.mark.parametrize("sections", ["ddim10", "leading", "fast27", [2, 2]])
+def test_every_respacing_samples(denoiser, parts, small, sections):
+    _, layout, told = parts
+    sampler = LatentSampler(denoiser, small.config("rag_gesture", sampling={"sections": sections}).sampling)
+    assert torch.isfinite(sampler.sample(noise(layout), told)).all()

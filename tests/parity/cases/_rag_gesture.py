@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from gesturebench.common.diffusion.ddim import Predict
-from gesturebench.common.diffusion.guidance import coarse_to_fine_weights
 from gesturebench.common.diffusion.schedule import Schedule
-from gesturebench.methods.rag_gesture.config import DenoiserConfig, SamplingConfig
+from gesturebench.methods.rag_gesture.config import DenoiserConfig, PartScales, SamplingConfig
 from gesturebench.methods.rag_gesture.denoiser import Conditions, Denoiser
 from gesturebench.methods.rag_gesture.layout import QueryMask, TokenLayout
+from gesturebench.methods.rag_gesture.sampler import LatentSampler
 from tests.parity.frame import Golden
 
 M = TypeVar("M", bound=nn.Module)
@@ -83,29 +83,23 @@ class SmallNetwork:
 
     @property
     def part_scale(self) -> Tensor:
-        """(T, 1): the factor of every token; ours is one everywhere."""
+        """(T, 1): the factor of every token."""
         return self.file.inputs["joint_scale"][:, None]
 
-    def mixed(self, t: int, conditional: Tensor, unconditional: Tensor) -> Tensor:
-        w, rest = self.weights(t)
-        return w * conditional * self.part_scale + rest * unconditional / self.part_scale
+    @property
+    def sampling(self) -> SamplingConfig:
+        """Ours, with the mix and the part factors of the file."""
+        c = self.file.config
+        late = c["scale_func_cfg"]["both_coef"] + c["scale_func_cfg"]["text_coef"]
+        scales = {part: c["per_joint_scale"][foreign] for part, foreign in FOREIGN_PARTS.items()}
+        return SamplingConfig(
+            coarse_scale=c["scale_func_cfg"]["coarse_scale"],
+            late_weights=(late, 1 - late),
+            part_scales=PartScales(**scales),
+        )
 
-    def weights(self, t: int) -> tuple[float, float]:
-        """Of conditional and unconditional prediction, from the four coefficients in the file."""
-        c = self.file.config["scale_func_cfg"]
-        late = c["both_coef"] + c["text_coef"]
-        return coarse_to_fine_weights(t, coarse=c["coarse_scale"], late=(late, 1 - late))
-
-    def guided(self, told: Conditions, query_mask: QueryMask, schedule: Schedule) -> Predict:
-        denoiser = self.denoiser(query_mask)
-        answers = denoiser.answers(told)
-
-        def predict(x: Tensor, index: int) -> Tensor:
-            t = schedule.timesteps[index]
-            styles = denoiser.styles(torch.tensor([t]))
-            return self.mixed(t, denoiser(x, styles, answers), denoiser(x, styles, None))
-
-        return predict
+    def sampler(self, query_mask: QueryMask) -> LatentSampler:
+        return LatentSampler(self.denoiser(query_mask), self.sampling)
 
 
 def schedule_of(golden: Golden) -> Schedule:
@@ -115,7 +109,7 @@ def schedule_of(golden: Golden) -> Schedule:
 
 
 def published_schedule() -> Schedule:
-    return Schedule.respaced(list(SamplingConfig().sections))
+    return Schedule.respaced(SamplingConfig().sections)
 
 
 def toy(inputs: dict[str, Tensor], schedule: Schedule) -> Predict:

@@ -10,10 +10,12 @@ from torch import Tensor
 from gesturebench.common.diffusion import ddim
 from gesturebench.common.diffusion.ddim import Predict
 from gesturebench.common.diffusion.guidance import insert, iterations
-from gesturebench.common.diffusion.schedule import Schedule, add_noise, scaled_linear_betas, section_timesteps
-from gesturebench.common.motion.skeleton import PART_NAMES
+from gesturebench.common.diffusion.respacing import kept_timesteps
+from gesturebench.common.diffusion.schedule import Schedule, add_noise, scaled_linear_betas
+from gesturebench.methods.rag_gesture.config import GuidanceConfig, SamplingConfig
 from gesturebench.methods.rag_gesture.denoiser import Conditions
-from gesturebench.methods.rag_gesture.sampler import Carry, Insertion
+from gesturebench.methods.rag_gesture.sampler import LatentSampler
+from gesturebench.methods.rag_gesture.steering import Change, Insertion, Outpainting, carried, steered
 from tests.parity.cases._rag_gesture import (
     BLOCK,
     CHAIN,
@@ -33,18 +35,23 @@ DOUBLE = 1e-12
 
 @case("rag_gesture/schedules.json")
 def schedules(golden: Golden) -> Iterator[Check]:
-    """Not built: the respacings by name (leading, trailing, ddimN, fast27)."""
     document = golden.document
     yield from noise_levels(document)
     for group in ("respaced", "respaced_other"):
         for name, timesteps in document[group].items():
-            if "," in name:
-                steps, _, counts = name.rpartition(":")
-                ours = section_timesteps(int(steps or 1000), [int(count) for count in counts.split(",")])
-                yield same(f"{group}/{name}", ours, timesteps)
+            yield same(f"{group}/{name}", respaced(name), timesteps)
     for name, counts in document["guidance_schedules"].items():
         # the noisiest entry is listed there, but never used
         yield same(f"guidance_schedules/{name}", iterations(name, len(counts)), [*counts[:-1], 0])
+
+
+def respaced(name: str) -> tuple[int, ...]:
+    """Through the method's configuration where the name is of 1000 steps, as it is unless `300:` stands before it."""
+    steps, _, spacing = name.rpartition(":")
+    counts = [int(count) for count in spacing.split(",")] if "," in spacing else spacing
+    if steps:
+        return tuple(kept_timesteps(counts, int(steps)))
+    return Schedule.respaced(SamplingConfig(sections=counts).sections).timesteps
 
 
 def noise_levels(document: Mapping[str, Any]) -> Iterator[Check]:
@@ -100,31 +107,20 @@ def inversion(golden: Golden) -> Iterator[Check]:
 def outpainting(golden: Golden) -> Iterator[Check]:
     g, schedule = Arrays.of(golden), schedule_of(golden)
     sequence = g.inputs["in_seq"]
-    carry = Carry(sequence, rows_in_use(sequence), g.inputs["step_noise"].flip(0), schedule)
-    yield near("samples", trajectory(g, toy(g.inputs, schedule), schedule, carry), g.out["samples"], BLOCK)
+    known = Outpainting(sequence, rows_in_use(sequence), g.inputs["step_noise"].flip(0), schedule)
+    yield near("samples", trajectory(g, toy(g.inputs, schedule), schedule, known), g.out["samples"], BLOCK)
 
 
 @case("rag_gesture/ddim_guided_toy.npz")
 def released_insertion(golden: Golden) -> Iterator[Check]:
-    """Insertion as released, which the method does not offer by name: before every step but the noisiest, the masked
-    tokens are overwritten by the inverted latents, noised once more. The updates in between have no effect."""
+    """The method's mode `released`, which has no updates; there they are made, and have no effect."""
     g, schedule = Arrays.of(golden), schedule_of(golden)
-    noise = g.inputs["step_noise"].flip(0)
-    samples = trajectory(g, toy(g.inputs, schedule), schedule, overwriting(g.inputs["inverted"], noise, schedule))
+    inverted = g.inputs["inverted"]
+    insertion = Insertion(torch.cat([torch.zeros_like(inverted[:1]), inverted]), rows_in_use(inverted[0]))
+    change = insertion.overwriting(g.inputs["step_noise"].flip(0), schedule)
+    samples = trajectory(g, toy(g.inputs, schedule), schedule, change)
     yield near("samples", samples, g.out["samples"], BLOCK)
     yield near("final_zero_iterations", samples[-1], g.out["final_zero_iterations"], BLOCK)
-
-
-def overwriting(inverted: Tensor, noise: Tensor, schedule: Schedule) -> Predict:
-    """`inverted` and `noise` (S, B, T, L) by diffusion index."""
-    mask = rows_in_use(inverted[0])
-
-    def change(x: Tensor, index: int) -> Tensor:
-        if index == len(schedule) - 1:
-            return x
-        return Carry(inverted[index], mask, noise, schedule)(x, index)
-
-    return change
 
 
 def trajectory(g: Arrays, predict: Predict, schedule: Schedule, change: Predict) -> Tensor:
@@ -150,20 +146,24 @@ def guidance_update(golden: Golden) -> Iterator[Check]:
 
 
 @case("rag_gesture/sampling_network.npz")
-@torch.no_grad()
 def network_loops(golden: Golden) -> Iterator[Check]:
     """Which steps are kept stands in the names of the arrays."""
-    g, small, schedule = Arrays.of(golden), SmallNetwork(golden), schedule_of(golden)
+    g, small = Arrays.of(golden), SmallNetwork(golden)
     for kind, (query_mask, tolerance) in KINDS.items():
-        predict = small.guided(small.told, query_mask, schedule)
-        states = trajectory(g, predict, schedule, lambda x, index: x)
-        yield near(f"{kind}/final", states[-1], g.out[f"{kind}/final"], max(tolerance, CHAIN))
+        sampler, states = small.sampler(query_mask), []
+        final = sampler.sample(g.inputs["noise"], small.told, [watching(states)])
+        states = torch.stack([*states[1:], final])
+        yield near(f"{kind}/final", final, g.out[f"{kind}/final"], max(tolerance, CHAIN))
         for name in kept_steps(g, f"{kind}/steps_"):
             yield near(name, states[steps_of(name)], g.out[name], max(tolerance, CHAIN))
-    predict = small.guided(small.told.rows(slice(0, 1)), "none", schedule)
-    levels = ddim.invert(predict, g.inputs["start_latent"], schedule)
+    levels = small.sampler("none").invert(g.inputs["start_latent"], small.told.rows(slice(0, 1)))
     for name in kept_steps(g, "inversion_"):
-        yield near(name, levels[steps_of(name)], g.out[name], CHAIN)
+        yield near(name, levels[1:][steps_of(name)], g.out[name], CHAIN)
+
+
+def watching(states: list[Tensor]) -> Change:
+    """Changes nothing, and writes down the states it is shown."""
+    return lambda x, index: (states.append(x), x)[1]
 
 
 def kept_steps(g: Arrays, prefix: str) -> list[str]:
@@ -174,53 +174,51 @@ def steps_of(name: str) -> list[int]:
     return [int(step) for step in name.split("_") if step.isdigit()]
 
 
+CASES = {
+    "base": (GuidanceConfig(mode="none"), None),
+    "inversion_only": (GuidanceConfig(mode="none"), None),
+    "inversion_only_start_m10": (GuidanceConfig(mode="none", inversion_start=-10), None),
+    "guided_decreasing_till_25": (GuidanceConfig(mode="released", schedule="decreasing_till_25"), "guided"),
+    "outpaint": (GuidanceConfig(mode="inpainting"), "outpaint"),
+    "prev_latent": (GuidanceConfig(mode="none"), "prev"),
+}
+"""Our settings of a golden sample, and the name of its recorded noise."""
+
+
 @case("rag_gesture/rag_inference.npz")
-@torch.no_grad()
 def inference(golden: Golden) -> Iterator[Check]:
-    """Guidance is insertion as released, see `released_insertion`."""
-    g, small, schedule = Arrays.of(golden), SmallNetwork(golden), schedule_of(golden)
-    predict = small.guided(small.told, "released", schedule)
-    levels, mask = inverted_latents(g, small, schedule)
-    noise, latents = g.inputs["start_noise"], g.inputs["raw_motion_latents"][:, 0]
-    started = Insertion(levels, mask).initialise(noise)
-    before = {"base": None, "inversion_only": None, "inversion_only_start_m10": None}
-    before["guided_decreasing_till_25"] = overwriting(levels[1:], step_noise(g, "guided"), schedule)
-    before["outpaint"] = Carry(latents, rows_in_use(latents), step_noise(g, "outpaint"), schedule)
-    before["prev_latent"] = continuing(g, small, schedule)
-    starts = {
-        "inversion_only": started,
-        "inversion_only_start_m10": Insertion(levels[:-9], mask).initialise(noise),  # ends with the tenth from last
-        "guided_decreasing_till_25": started,
-    }
+    """The method's own sampler and steering; guidance is insertion as released, see `released_insertion`."""
+    g, small = Arrays.of(golden), SmallNetwork(golden)
+    sampler = small.sampler("released")
+    inverted, clean = retrieved(g, small, sampler)
+    yield near("in/raw_motion_latents", clean.levels[0], g.inputs["raw_motion_latents"][:, 0], 0)
     for name in dict.fromkeys(key.split("/")[0] for key in g.out):
-        final = ddim.sample(predict, starts.get(name, noise), schedule, before_step=before[name])
-        yield near(f"{name}/final", final, g.out[f"{name}/final"], MASKED)
+        config, noise_name = CASES[name]
+        fresh = step_noise(g, noise_name) if noise_name else None
+        insertion = carry = None
+        if name == "prev_latent":
+            carry = Outpainting(*carried(g.inputs["prev_latent"], small.layout, 1), fresh, sampler.schedule)
+        elif name != "base":
+            insertion = clean if config.mode == "inpainting" else inverted
+        start, changes = steered(
+            g.inputs["start_noise"], sampler.schedule, config, insertion=insertion, carry=carry, fresh_SBTL=fresh
+        )
+        yield near(f"{name}/final", sampler.sample(start, small.told, changes), g.out[f"{name}/final"], MASKED)
 
 
-def inverted_latents(g: Arrays, small: SmallNetwork, schedule: Schedule) -> tuple[Tensor, Tensor]:
-    """Levels (S + 1, B, T, L) and mask (B, T, 1) of the retrieved windows at the places the plans put them."""
-    shape, layout = g.inputs["start_noise"].shape, small.layout
-    levels, mask = torch.zeros(len(schedule) + 1, *shape), torch.zeros(*shape[:2], 1, dtype=torch.bool)
+def retrieved(g: Arrays, small: SmallNetwork, sampler: LatentSampler) -> tuple[Insertion, Insertion]:
+    """The retrieved windows at the places the plans put them: inverted under their own conditions, and clean."""
+    rows = []
     for row, plan in enumerate(g.config["plans"]):
+        rows.append([])
         for point, source in plan["retr"].items():
             names = ("motion_latent", "text", "audio", "spkid")
             latent, text, audio, speaker = (g.inputs[f"retr/{row}/{point}/retr_{name}"] for name in names)
-            predict = small.guided(Conditions(text, audio, speaker[:, 0]), "released", schedule)
-            target = layout.tokens_of(*plan["query"][point])
-            inverted = ddim.invert(predict, latent, schedule)
-            levels[1:, row, target] = inverted[:, 0, layout.tokens_of(*source)]
-            mask[row, target] = True
-    return levels, mask
-
-
-def continuing(g: Arrays, small: SmallNetwork, schedule: Schedule) -> Carry:
-    """The last slot of each part of the window before stands at the first slot of this one."""
-    previous = g.inputs["prev_latent"]
-    latents = torch.zeros_like(previous)
-    for part in PART_NAMES:
-        tokens = small.layout.part(part)
-        latents[:, tokens.start] = previous[:, tokens.stop - 1]
-    return Carry(latents, rows_in_use(latents), step_noise(g, "prev"), schedule)
+            levels = sampler.invert(latent, Conditions(text, audio, speaker[:, 0]))
+            target = small.layout.tokens_of(*plan["query"][point])
+            rows[-1].append((target, levels[:, 0, small.layout.tokens_of(*source)]))
+    inverted = Insertion.placed(rows, small.layout.tokens)
+    return inverted, Insertion(inverted.levels[:1], inverted.mask)
 
 
 def step_noise(g: Arrays, name: str) -> Tensor:

@@ -6,13 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gesturebench.common.diffusion.guidance import coarse_to_fine_weights
-from gesturebench.common.diffusion.schedule import add_noise, scaled_linear_betas
+from gesturebench.common.diffusion.guidance import coarse_to_fine_weights, mixed
 from gesturebench.common.nn.efficient_attention import EfficientCrossAttention, EfficientSelfAttention, attend
 from gesturebench.common.nn.positions import timestep_embedding
 from gesturebench.common.nn.stylization import Stylization
-from gesturebench.methods.rag_gesture.config import DenoiserConfig
+from gesturebench.methods.rag_gesture.branches import Branches
+from gesturebench.methods.rag_gesture.config import DenoiserConfig, PartWeights, SamplingConfig
 from gesturebench.methods.rag_gesture.denoiser import DecoderLayer, FeedForward
+from gesturebench.methods.rag_gesture.fitting import denoising_losses
+from gesturebench.methods.rag_gesture.sampler import token_scale
 from tests.parity.cases._rag_gesture import BLOCK, FOREIGN_PARTS, KINDS, MASKED, Arrays, SmallNetwork, filled
 from tests.parity.frame import Check, Golden, case, near, same
 
@@ -101,11 +103,14 @@ def denoiser(golden: Golden) -> Iterator[Check]:
     released = small.layout.query_mask("released").expand(inputs["query_mask"].shape)
     yield same("in/query_mask", released, inputs["query_mask"])
     network = small.denoiser("released")
+    scale = token_scale(small.sampling.part_scales, small.layout)
+    yield near("in/joint_scale", scale, small.part_scale)
     yield near("xf_text", network.text_pre_proj(inputs["word"]), out["xf_text"])
     yield near("xf_audio", network.audio_pre_proj(inputs["audio"]), out["xf_audio"])
     yield near("xf_spk", network.speaker_embedding(inputs["speaker_ids"]), out["xf_spk"])
     for kind in KINDS:
         yield from predictions(small, kind)
+        yield from at_inference(small, kind)
     styles = network.styles(inputs["train_timesteps"])
     answers = network.answers(small.told, kept(inputs["train_cond_type"]))
     yield near("train_pred", network(inputs["motion"], styles, answers), out["train_pred"], MASKED)
@@ -113,28 +118,40 @@ def denoiser(golden: Golden) -> Iterator[Check]:
 
 def predictions(small: SmallNetwork, kind: str) -> Iterator[Check]:
     query_mask, tolerance = KINDS[kind]
-    network, motion = small.denoiser(query_mask), small.file.inputs["motion"]
+    network, motion, scale = small.denoiser(query_mask), small.file.inputs["motion"], small.part_scale
     answers, found = network.answers(small.told), {"cond": [], "uncond": [], "mixed": []}
     for t in small.file.inputs["timesteps"].tolist():
         styles = network.styles(torch.tensor([t]))
         found["cond"].append(network(motion, styles, answers))
         found["uncond"].append(network(motion, styles, None))
-        found["mixed"].append(small.mixed(t, found["cond"][-1], found["uncond"][-1]))
+        found["mixed"].append(mixed(found["cond"][-1], found["uncond"][-1], weights(t, small.sampling), scale))
     for name, rows in found.items():
         yield near(f"{kind}/{name}", torch.stack(rows), small.file.out[f"{kind}/{name}"], tolerance)
 
 
+def at_inference(small: SmallNetwork, kind: str) -> Iterator[Check]:
+    """Both predictions from one pass, as samplers take them."""
+    query_mask, tolerance = KINDS[kind]
+    timesteps, motion = small.file.inputs["timesteps"].tolist(), small.file.inputs["motion"]
+    branches = Branches(small.denoiser(query_mask), timesteps)
+    told = branches.told(small.told)
+    pairs = [branches(motion, index, told) for index in range(len(timesteps))]
+    for name, rows in zip(("cond", "uncond"), zip(*pairs, strict=True), strict=True):
+        yield near(f"{kind}/{name}", torch.stack(rows), small.file.out[f"{kind}/{name}"], tolerance)
+
+
+def weights(t: int, sampling: SamplingConfig) -> tuple[float, float]:
+    return coarse_to_fine_weights(t, coarse=sampling.coarse_scale, late=sampling.late_weights)
+
+
 @case("rag_gesture/cfg_mixing.npz")
 def guidance_weights(golden: Golden) -> Iterator[Check]:
-    """Four coefficients and a coin in the reference, two numbers here."""
-    g = Arrays.of(golden)
-    scale, weights = (
-        g.inputs["joint_scale"][:, None],
-        {t: coarse_to_fine_weights(t) for t in g.inputs["timesteps"].tolist()},
-    )
-    mixed = [w * g.inputs["cond"] * scale + rest * g.inputs["uncond"] / scale for w, rest in weights.values()]
-    yield near("mixed", torch.stack(mixed), g.out["mixed"])
-    ours = [weights[row["timestep"]] for row in g.config["coefficients"]]
+    """Four coefficients and a coin in the reference, two numbers here: those that the method has by default."""
+    g, sampling = Arrays.of(golden), SamplingConfig()
+    cond, uncond, scale = (g.inputs[name] for name in ("cond", "uncond", "joint_scale"))
+    found = [mixed(cond, uncond, weights(t, sampling), scale[:, None]) for t in g.inputs["timesteps"].tolist()]
+    yield near("mixed", torch.stack(found), g.out["mixed"])
+    ours = [weights(row["timestep"], sampling) for row in g.config["coefficients"]]
     theirs = [[c["both_coef"] + c["text_coef"], c["retr_coef"] + c["none_coef"]] for c in coefficients(g)]
     yield near("config/coefficients", ours, theirs, 1e-12)
 
@@ -148,15 +165,11 @@ def training_loss(golden: Golden) -> Iterator[Check]:
     """Gradients that pass the tokens pushed to -10^6 are only good to 10 % in float32 (against float64): agreement to
     one percent of the largest entry is more than the reference itself supports. The last layer's does not pass them."""
     g, small = Arrays.of(golden), SmallNetwork(golden)
-    weights = torch.zeros(small.layout.tokens)
-    for part, foreign in FOREIGN_PARTS.items():
-        weights[small.layout.part(part)] = g.config["body_part_lossweights"][foreign]
-    alpha_bar = torch.from_numpy(np.cumprod(1 - scaled_linear_betas()))[g.inputs["t"]][:, None, None]
-    network, t = small.denoiser("released"), g.inputs["t"]
-    x_t = add_noise(g.inputs["x_start"], g.inputs["noise"], alpha_bar)
-    prediction = network(x_t, network.styles(t), network.answers(small.told, kept(g.inputs["cond_type"])))
-    error = (prediction - g.inputs["x_start"]).square().mean(-1) * weights
-    loss = error.sum() / (len(error) * small.layout.mask().sum())
+    factors = g.config["body_part_lossweights"]
+    weights = PartWeights.parse({part: factors[foreign] for part, foreign in FOREIGN_PARTS.items()}, "weights")
+    inputs, network = g.inputs, small.denoiser("released")
+    draws = {"t": inputs["t"], "noise": inputs["noise"], "keep": kept(inputs["cond_type"])}
+    loss = denoising_losses(network, {"x0": inputs["x_start"], **vars(small.told), **draws}, weights)["loss"]
     loss.backward()
     yield near("recon_loss", loss, g.out["recon_loss"], BLOCK)
     gradients = {name: parameter.grad for name, parameter in network.named_parameters()}

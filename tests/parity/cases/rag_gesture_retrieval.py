@@ -8,85 +8,104 @@ from typing import Any
 import numpy as np
 import torch
 
-from gesturebench.common.corpus.clip import ProminentWord, Relation
+from gesturebench.common.corpus.clip import ProminentWord, Relation, Word
 from gesturebench.common.corpus.windows import Window
-from gesturebench.common.retrieval.database import Excerpt
+from gesturebench.common.llm.parsing import parse
+from gesturebench.common.retrieval.database import Anchor, Database, Excerpt
+from gesturebench.common.retrieval.labels import Label
 from gesturebench.common.retrieval.prominence import prominence_of
-from gesturebench.methods.rag_gesture.config import RetrievalConfig
+from gesturebench.common.retrieval.word_similarity import word_similarity
+from gesturebench.methods.rag_gesture.config import RELEASED_SCORING, RetrievalConfig
 from gesturebench.methods.rag_gesture.layout import RETRIEVED_PARTS, TokenLayout
 from gesturebench.methods.rag_gesture.placement import Grid, Placement, place
-from gesturebench.methods.rag_gesture.strategies import Hit, rank_by_discourse
+from gesturebench.methods.rag_gesture.strategies import Hit, asks, rank, spoken
 from tests.parity.frame import Check, Golden, case, near, same
 
 NAME = re.compile(r"(.+)/(\d+)")
-KEPT = 10
-"""Length of the reference's ranked lists."""
+STRATEGIES = ("discourse", "gesture_type", "llm")
 
 
-def told_apart(text: str) -> str:
-    """Capitals as 0 and the small letter: we match words whatever their case, the reference does not."""
-    return re.sub("[A-Z]", lambda match: "0" + match[0].lower(), text)
+def prominent(rows: list[list[Any]]) -> tuple[ProminentWord, ...]:
+    return tuple(ProminentWord(*row, 0.0) for row in rows)
 
 
-def as_written(text: str) -> str:
-    """The inverse of `told_apart`."""
-    return re.sub("0([a-z])", lambda match: match[1].upper(), text)
+def values(found: list[float | None]) -> list[float]:
+    return [np.nan if value is None else value for value in found]
 
 
-def prominent(rows: list[list[Any]]) -> list[ProminentWord]:
-    return [ProminentWord(told_apart(word), start, end, value, 0.0) for word, start, end, value in rows]
-
-
-def values(ours: list[float | None]) -> list[float]:
-    return [np.nan if value is None else value for value in ours]
+def stored_values(stored: dict[str, Any]) -> list[float]:
+    """The file's map from a position to (word, prominence) or None."""
+    return values([row and row[1] for row in stored.values()])
 
 
 @case("rag_gesture/retrieval_helpers.json")
 def word_matching(golden: Golden) -> Iterator[Check]:
-    """Not built: `word_similarity`, `llm_parsing`."""
     for k, given in enumerate(golden.document["map_connectives_to_prominence"]):
-        entries = [told_apart(entry) for entry in given["connectives"]]
-        found = [given["out"][str(index)] for index in range(len(entries))]
-        ours = values(prominence_of(entries, prominent(given["prominence"])))
-        yield near(f"map_connectives_to_prominence/{k}", ours, values([row and row[1] for row in found]))
+        ours = prominence_of(given["connectives"], prominent(given["prominence"]), fold_case=False)
+        yield near(f"map_connectives_to_prominence/{k}", values(ours), stored_values(given["out"]))
+    for given in golden.document["word_similarity"]:
+        name = f"word_similarity/{given['a']}/{given['b']}"
+        yield near(name, word_similarity(given["a"], given["b"]), given["out"], 1e-9)
+    for k, given in enumerate(golden.document["llm_parsing"]):
+        yield same(f"llm_parsing/{k}", named(given["text"]), [[pair["word"], pair["name"]] for pair in given["out"]])
+
+
+def named(reply: str) -> list[list[str]]:
+    return [list(pair) for pair in parse(reply, "released").words]
 
 
 @case("rag_gesture/retrieval.json")
 def rankings(golden: Golden) -> Iterator[Check]:
-    """Ranked lists and their best relations of the discourse strategy, and the prominence of the stored windows.
-
-    We leave out all windows of the query's clip, the reference only the query itself: lists are compared as for a query
-    from elsewhere, and the first of them without the clip. Not built: `gesture_type`, `llm`, `llm_parsed`, the stored
-    views beside prominence (there is no store of views), and the choice of every 15th window.
-    """
+    """What the database holds of every window, and of every query what is asked for, the ranked lists, what is matched
+    in each window, and the first that is not the query itself. The reference's choice of every 15th window is taken as
+    given."""
     data, (entries, queries) = golden.document, library(golden)
-    views = data["database_views"]["prominence"]
+    database = Database(entries)
+    yield from views(data["database_views"], entries)
+    for k, (given, query) in enumerate(zip(data["queries"], queries, strict=True)):
+        result = data["results"][k]
+        parsed = [[pair["word"], pair["name"]] for pair in result["llm_parsed"]]
+        yield same(f"{k}/llm_parsed", named(given["llm_output"]), parsed)
+        for strategy in STRATEGIES:
+            config = RetrievalConfig(strategy=strategy, **RELEASED_SCORING)
+            reply = parse(given["llm_output"], "released")
+            asked = spoken(reply.words, query, config) if strategy == "llm" else asks(query, config)
+            yield from query_points(f"{k}/{strategy}", asked, query, database, config, result[strategy])
+
+
+def views(stored: dict[str, Any], entries: list[Excerpt]) -> Iterator[Check]:
     for entry in entries:
-        name = name_of(entry)
-        theirs = [views[name][str(k)] for k in range(len(entry.relations))]
-        yield near(f"prominence/{name}", values(list(entry.prominence)), values([row and row[1] for row in theirs]))
-    for k, (query, result) in enumerate(zip(queries, data["results"], strict=True)):
-        for point, names in result["discourse"]["ranked"].items():
-            yield from ranked_list(f"{k}/{point}", query, int(point), entries, names, result["discourse"])
+        name = name_of(entry.window)
+        yield near(f"prominence/{name}", values(entry.prominence), stored_values(stored["prominence"][name]))
+        yield near(f"gestprom/{name}", values(entry.label_prominence), stored_values(stored["gestprom"][name]))
+        senses = [entry.speaker, *([relation.sense, relation.connective] for relation in entry.relations)]
+        yield same(f"sense/{name}", str(senses), str(stored["sense"][name]))
 
 
-def ranked_list(
-    place: str, query: Excerpt, point: int, entries: list[Excerpt], names: list[str], result: dict[str, Any]
+def query_points(
+    place: str,
+    asked: list[Anchor],
+    query: Excerpt,
+    database: Database,
+    config: RetrievalConfig,
+    result: dict[str, Any],
 ) -> Iterator[Check]:
+    yield same(f"{place}/query_bounds", [bound(a, lower=True) for a in asked], list(result["query_bounds"].values()))
     stranger = replace(query, window=replace(query.window, clip_id="not in the database"))
-    rows = ranked(stranger, point, entries, KEPT)
-    yield same(f"ranked/{place}", [name_of(entry) for entry, _ in rows], names)
-    bounds = [result["db_bounds"][str(point)][name] for name in names]
-    yield same(f"db_bounds/{place}", [bound(relation) for _, relation in rows], bounds)
-    others = [name for name in names if NAME.fullmatch(name)[1] != query.window.clip_id]
-    if others:
-        first, _ = ranked(query, point, entries, KEPT)[0]
-        yield same(f"first of another clip/{place}", name_of(first), others[0])
+    anchors = (database.connectives if config.strategy == "discourse" else database.gestures).anchors
+    for point, names in result["ranked"].items():
+        matches = rank(asked[int(point)], stranger, database, config)
+        yield same(f"{place}/{point}/ranked", [name_of(database.windows[m.entry]) for m in matches], names)
+        bounds = [result["db_bounds"][point][name] for name in names]
+        yield same(f"{place}/{point}/db_bounds", [bound(anchors[m.row]) for m in matches], bounds)
+        others = rank(asked[int(point)], query, database, config)[:1]
+        first = [name_of(database.windows[match.entry]) for match in others]
+        yield same(f"{place}/{point}/top1_excluding_self", first, result["top1_excluding_self"][point])
 
 
 @case("rag_gesture/retrieval_text_features.npz")
 def text_ties(golden: Golden) -> Iterator[Check]:
-    """The file holds inputs alone: the word vectors that order equal scores in `retrieval.json`."""
+    """The file holds inputs alone: the token features that order equal scores in `retrieval.json`."""
     yield from rankings(Golden(golden.folder / "retrieval.json"))
 
 
@@ -100,50 +119,68 @@ def library(golden: Golden) -> tuple[list[Excerpt], list[Excerpt]]:
 
 def as_excerpt(sample: dict[str, Any], text: np.ndarray) -> Excerpt:
     """Rows of `discourse`: connective, sense, texts of both arguments, and the times."""
-    relations = tuple(Relation(told_apart(row[0]), row[1], *row[4:]) for row in sample["discourse"])
-    prominence = prominence_of([relation.connective for relation in relations], prominent(sample["prominence"]))
+    relations = tuple(Relation(row[0], row[1], *row[4:]) for row in sample["discourse"])
+    labels = tuple(Label(row["name"], row["start"], row["end"], row["word"]) for row in sample["gesture_labels"])
+    rows = prominent(sample["prominence"])
     clip, index = NAME.fullmatch(sample["sample_name"]).groups()
-    return Excerpt(Window(clip, int(index), 0), sample["speaker"], relations, tuple(prominence), text)
+    return Excerpt(
+        Window(clip, int(index), 0),
+        sample["speaker"],
+        relations,
+        tuple(prominence_of([relation.connective for relation in relations], rows, fold_case=False)),
+        text,
+        labels=labels,
+        label_prominence=tuple(prominence_of([label.word for label in labels], rows, fold_case=False)),
+        words=tuple(Word(spelled, *times) for times, spelled in sample["text_times"]),
+        prominent=rows,
+    )
 
 
-def ranked(query: Excerpt, point: int, entries: list[Excerpt], keep: int) -> list[tuple[Excerpt, Relation]]:
-    rows = rank_by_discourse(query.relations[point], query.prominence[point], query, entries, keep)
-    return [(entry, relation) for entry, relation, _ in rows]
+def name_of(window: Window) -> str:
+    return f"{window.clip_id}/{window.start}"
 
 
-def name_of(entry: Excerpt) -> str:
-    return f"{entry.window.clip_id}/{entry.window.start}"
-
-
-def bound(relation: Relation) -> list[Any]:
-    span = relation.connective_start_s, relation.connective_end_s
-    return [as_written(relation.connective), relation.sense, *(round(s, 3) for s in span)]
+def bound(anchor: Anchor, *, lower: bool = False) -> list[Any]:
+    word = anchor.word.lower() if lower else anchor.word
+    return [word, anchor.kind, round(anchor.start_s, 3), round(anchor.end_s, 3)]
 
 
 @case("rag_gesture/placement.json")
 def placement(golden: Golden) -> Iterator[Check]:
-    """The cases of the discourse strategy. Not built: the other strategies' narrower margins, and the stretch of motion
-    to display beside a result (`raw_motion_ch0_every5`)."""
     document = golden.document
     grid = Grid(document["max_seq_len"], document["fps"], document["frame_chunk"])
     layout, samples = TokenLayout(document["latent_slots"]), document["sample_order"]
     for k, given in enumerate(document["cases"]):
-        if given["method"] == "discourse":
-            placements = placed(given, grid)
-            points = given["query_startends"]
-            yield same(f"{k}/query_startends", [list(p.target) for p in placements], list(points.values()))
-            retrieved = [given["retr_startends"][point] for point in points]
-            yield same(f"{k}/retr_startends", [list(p.source) for p in placements], retrieved)
-            yield from placed_latents(f"{k}", given, placements, layout, samples, grid.chunk)
+        placements = placed(given, grid)
+        points = given["query_startends"]
+        yield same(f"{k}/query_startends", [list(p.target) for p in placements], list(points.values()))
+        retrieved = [given["retr_startends"][point] for point in points]
+        yield same(f"{k}/retr_startends", [list(p.source) for p in placements], retrieved)
+        yield from placed_latents(f"{k}", given, placements, layout, samples, grid.chunk)
+        shown = displayed(placements, samples, grid)
+        yield same(f"{k}/raw_motion_ch0_every5", shown[::5], given["raw_motion_ch0_every5"])
 
 
 def placed(given: dict[str, Any], grid: Grid) -> list[Placement]:
     config = RetrievalConfig()
     hits = [
-        Hit(Window(q["sample"], 0, 0), tuple(q["retrieved"][2:]), tuple(q["query"][2:]), q["query"][0], 0.0)
+        Hit(
+            Window(q["sample"], 0, 0), tuple(q["retrieved"][2:]), tuple(q["query"][2:]), q["query"][0], 0.0,
+            labelled=given["method"] != "discourse",
+        )
         for q in given["queries"]
-    ]
+    ]  # fmt: skip
     return place(hits, grid, config.pad_before_s, config.pad_after_s)
+
+
+def displayed(placements: list[Placement], samples: list[str], grid: Grid) -> np.ndarray:
+    """(F,) the file's made-up motion, 1000 (sample + 1) + frame, of what was placed."""
+    shown = np.zeros(grid.frames)
+    for p in placements:
+        frames = grid.chunk * p.source[0] + np.arange(grid.chunk * (p.target[1] - p.target[0]))
+        first = grid.chunk * p.target[0]
+        shown[first : first + len(frames)] = 1000 * (samples.index(p.window.clip_id) + 1) + frames
+    return shown
 
 
 def placed_latents(

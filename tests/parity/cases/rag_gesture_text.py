@@ -1,4 +1,6 @@
-"""RAG-Gesture's windows of an annotated recording: words, relations, scores, and word vectors from token vectors."""
+"""RAG-Gesture's windows of an annotated recording: words, relations, labels, prominence, scores, and word vectors
+from token vectors.
+"""
 
 import json
 from collections.abc import Iterator
@@ -10,23 +12,26 @@ from typing import Any
 import numpy as np
 import torch
 
-from gesturebench.common.corpus.annotations import read_relations
-from gesturebench.common.corpus.clip import SAMPLE_RATE, GestureLabel, Relation, Speech, Word
+from gesturebench.common.corpus.annotations import read_relations, read_tokens
+from gesturebench.common.corpus.clip import SAMPLE_RATE, GestureLabel, ProminentWord, Speech
 from gesturebench.common.corpus.cutting import WINDOWS, cuts
 from gesturebench.common.corpus.names import dense_speaker
 from gesturebench.common.corpus.windows import Window
 from gesturebench.common.features.frames import semantic_scores
 from gesturebench.common.features.speech_encoder import summed_layers
-from gesturebench.common.features.text_encoder import TextEncoderConfig, merged, placed, word_means
+from gesturebench.common.features.text_encoder import TextEncoderConfig, tokenised, word_means
+from gesturebench.common.features.window_config import RATE, WindowEncoding
+from gesturebench.common.features.window_encoder import Heard
+from gesturebench.common.features.window_text import WindowText
 from gesturebench.common.motion.skeleton import PART_JOINTS
-from gesturebench.common.retrieval.database import STORE_FPS, excerpt
+from gesturebench.common.retrieval.database import excerpt
 from tests.parity.frame import Check, Golden, case, near, same
 
 
 @case("rag_gesture/dataset_text.json")
 def dataset(golden: Golden) -> Iterator[Check]:
-    """Not compared: what only repeats an input (names, keys, prominence rows, speaker); what a stored window does not
-    hold here: gesture labels by class, texts of a relation's arguments, windows of words with their times."""
+    """Not compared: what only repeats an input (names, keys, speaker), and the texts of a relation's
+    arguments, which a stored window does not hold here."""
     document = golden.document
     for part, joints in document["joint_indices"].items():
         yield same(f"joint_indices/{part}", PART_JOINTS[part], joints)
@@ -34,24 +39,21 @@ def dataset(golden: Golden) -> Iterator[Check]:
     yield same("speaker_index_map", [dense_speaker(int(n)) for n in speakers], list(speakers.values()))
     for k, sentence in enumerate(document["word_vectors"]):
         yield from sentence_vectors(f"word_vectors/{k}", sentence)
-    recording = as_speech(document["file"])
+    recording = as_speech(document["file"], document["fps"])
     for name, listed in document["windows"].items():
         yield from windows(name, document, listed, recording)
 
 
-def as_speech(file: dict[str, Any]) -> Speech:
-    tokens = [token for sentence in file["annotation"]["sentences"] for token in sentence["tokens"]]
-    words = tuple(Word(t["surface"].replace(" ", ""), t["startSec"], t["endSec"]) for t in tokens)
-    labels = tuple(GestureLabel(name, start, end, score, word) for name, start, end, _, score, word in file["sem"])
-    empty = np.zeros(0, np.float32)
-    return Speech("recording", empty, 1, relations=relations(file["annotation"]), labels=labels, transcript=words)
-
-
-def relations(annotation: dict[str, Any]) -> tuple[Relation, ...]:
+def as_speech(file: dict[str, Any], fps: int) -> Speech:
+    """The recording as the reader would have it."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "relations.json"
-        path.write_text(json.dumps(annotation), encoding="utf-8")
-        return read_relations(path)
+        path.write_text(json.dumps(file["annotation"]), encoding="utf-8")
+        relations, tokens = read_relations(path), read_tokens(path)
+    labels = tuple(GestureLabel(name, start, end, score, word) for name, start, end, _, score, word in file["sem"])
+    silence = np.zeros(file["frames"] * SAMPLE_RATE // fps, np.float32)
+    rated = tuple(ProminentWord(*row) for row in file["prominence"])
+    return Speech("recording", silence, 1, relations=relations, labels=labels, prominence=rated, tokens=tokens)
 
 
 def windows(name: str, document: dict[str, Any], listed: dict[str, Any], speech: Speech) -> Iterator[Check]:
@@ -63,21 +65,21 @@ def windows(name: str, document: dict[str, Any], listed: dict[str, Any], speech:
     yield same(f"{name}/first_frame", [cut.start for cut in found], [row["first_frame"] for row in rows])
     yield same(f"{name}/n_frames", [cut.stop - cut.start for cut in found], [row["n_frames"] for row in rows])
     scores = semantic_scores(speech.labels, n_frames, fps)
+    heard = Heard.of(speech, WindowEncoding())
     for cut, row in zip(found, rows, strict=True):
-        place = f"{name}/{row['sample_name']}"
+        place, step = f"{name}/{row['sample_name']}", RATE // fps
+        window = Window(speech.clip_id, cut.start * step, (cut.stop - cut.start) * step)
         yield near(f"{place}/sem_score_every10", scores[cut.start : cut.stop : 10], row["sem_score_every10"])
-        yield from words(place, speech, cut.times(fps), row, fps)
-        yield from discourse(place, speech, cut.times(fps), row)
+        yield from words(place, heard, window, row)
+        yield from annotations(place, speech, window, row)
 
 
-def words(place: str, speech: Speech, times: tuple[float, float], row: dict[str, Any], fps: int) -> Iterator[Check]:
+def words(place: str, heard: Heard, window: Window, row: dict[str, Any]) -> Iterator[Check]:
     """Tokens of one interval are one word; each word's made-up vector holds its frames."""
-    start, end = times
-    inside = [w for w in speech.transcript if w.start_s >= start and w.end_s <= end]
-    joined = merged([Word(w.text, w.start_s - start, w.end_s - start) for w in inside])
-    yield same(f"{place}/raw_word", " ".join(word.text for word in joined), row["raw_word"])
-    vectors = np.array([[len(w.text), index, ord(w.text[0])] for index, w in enumerate(joined)], np.float32)
-    ours = placed(joined, vectors, row["n_frames"], fps)
+    said = heard.text(window.start, window.length)
+    yield same(f"{place}/raw_word", " ".join(word.text for word in said), row["raw_word"])
+    vectors = np.array([[len(w.text), index, ord(w.text[0])] for index, w in enumerate(said)], np.float32)
+    ours = WindowText(said, vectors, np.arange(len(said))).frames(row["n_frames"])
     runs = row["word_feature_runs"]
     theirs = np.zeros_like(ours)
     for first, vector in runs:
@@ -85,14 +87,24 @@ def words(place: str, speech: Speech, times: tuple[float, float], row: dict[str,
     yield same(f"{place}/word_feature_runs", ours, theirs)
 
 
-def discourse(place: str, speech: Speech, times: tuple[float, float], row: dict[str, Any]) -> Iterator[Check]:
-    """Rows: connective, sense, texts of both arguments, and the times."""
-    start, end = (int(seconds * STORE_FPS) for seconds in times)
-    found = excerpt(speech, Window(speech.clip_id, start, end - start)).relations
-    theirs = row["discourse"]
-    yield same(f"{place}/relations", [[r.connective, r.sense] for r in found], [names[:2] for names in theirs])
-    ours = [[r.start_s, r.end_s, r.connective_start_s, r.connective_end_s] for r in found]
+def annotations(place: str, speech: Speech, window: Window, row: dict[str, Any]) -> Iterator[Check]:
+    """Relations are connective, sense, texts of both arguments, and the times."""
+    found, theirs = excerpt(speech, window), row["discourse"]
+    yield same(
+        f"{place}/relations", [[r.connective, r.sense] for r in found.relations], [names[:2] for names in theirs]
+    )
+    ours = [[r.start_s, r.end_s, r.connective_start_s, r.connective_end_s] for r in found.relations]
     yield near(f"{place}/relation times", ours, [times[4:] for times in theirs], 1e-9)
+    labels = row["gesture_labels"]
+    yield same(
+        f"{place}/labels", [[x.kind, x.word] for x in found.labels], [[x["name"], x["word"].strip()] for x in labels]
+    )
+    ours = [[label.start_s, label.end_s] for label in found.labels]
+    yield near(f"{place}/label times", ours, [[label["start"], label["end"]] for label in labels], 1e-9)
+    rated = row["prominence"]
+    yield same(f"{place}/prominent words", [r.text for r in found.prominent], [word for word, *_ in rated])
+    ours = [[r.start_s, r.end_s, r.prominence] for r in found.prominent]
+    yield near(f"{place}/prominence", ours, [values for _, *values in rated], 1e-9)
 
 
 def sentence_vectors(place: str, sentence: dict[str, Any]) -> Iterator[Check]:
@@ -101,20 +113,18 @@ def sentence_vectors(place: str, sentence: dict[str, Any]) -> Iterator[Check]:
     summed = summed_layers(hidden, TextEncoderConfig.model_fields["layers"].default)[0].numpy()
     yield near(f"{place}/text_feature", summed, sentence["text_feature"])
     spelled = sentence["sentence"].split()
-    ours = word_means(summed, word_of_token(sentence, spelled), len(spelled))
-    yield near(f"{place}/word_vectors", ours, sentence["word_vectors"])
+    tokenizer = tokenizer_of(sentence["tokens"])
+    ids, owners = tokenised(tokenizer, spelled)
+    yield same(f"{place}/tokens", tokenizer.convert_ids_to_tokens(ids), sentence["tokens"])
+    yield near(f"{place}/word_vectors", word_means(summed, owners, len(spelled)), sentence["word_vectors"])
 
 
-def word_of_token(sentence: dict[str, Any], spelled: list[str]) -> list[int | None]:
-    """Which blank-separated word a token belongs to: `word_ids` count pieces, several of which may spell one word."""
-    pieces: dict[int, str] = {}
-    for token, piece in zip(sentence["tokens"], sentence["word_ids"], strict=True):
-        if piece is not None:
-            pieces[piece] = pieces.get(piece, "") + token.removeprefix("##")
-    owner, word, rest = {}, 0, spelled[0]
-    for piece, text in pieces.items():
-        if not rest:
-            word += 1
-            rest = spelled[word]
-        owner[piece], rest = word, rest[len(text) :]
-    return [None if piece is None else owner[piece] for piece in sentence["word_ids"]]
+def tokenizer_of(tokens: list[str]) -> Any:
+    """BERT's own, with a vocabulary of nothing else."""
+    import transformers
+
+    vocabulary = dict.fromkeys(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *tokens])
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "vocab.txt"
+        path.write_text("\n".join(vocabulary), encoding="utf-8")
+        return transformers.BertTokenizerFast(str(path), do_lower_case=False)
