@@ -1,9 +1,17 @@
 """Options that mean the same in every verb."""
 
+import inspect
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from gesturebench.benchmarks.plan import Plan
 
 _GRID = (
     "a built-in grid (demo, raggesture-table1 ...), a YAML file, or a quick one: METHOD\\[key=value,value], more axes "
@@ -21,3 +29,73 @@ Seeds = Annotated[str | None, typer.Option(help="0..4 or 0,1,2, in place of the 
 ProtocolName = Annotated[str | None, typer.Option("--protocol", help="In place of the grid's, see `protocols`.")]
 Preset = Annotated[str | None, typer.Option(help="Size of methods and encoders: tiny, demo or paper.")]
 Metrics = Annotated[str | None, typer.Option(help="Comma-separated choice of the protocol's metrics.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanChanges:
+    """What may stand in place of a grid's own settings."""
+
+    data: Data = None
+    body: Body = None
+    runs: Runs = DEFAULT_RUNS
+    seeds: Seeds = None
+    protocol: ProtocolName = None
+    preset: Preset = None
+    metrics: Metrics = None
+
+    def plan(self, grid: str) -> "Plan":
+        """The plan of a grid with these changes."""
+        from gesturebench.planning import open_plan
+
+        changes = {"seeds": self.seeds, "protocol": self.protocol, "preset": self.preset, "metrics": self.metrics}
+        return open_plan(grid, self.runs, self.data, self.body, **changes)
+
+    def words(self, grid: str) -> str:
+        """How a shell names that plan again.
+
+        >>> PlanChanges(data="standin:tiny").words("rag_gesture[retrieval=none]")
+        "'rag_gesture[retrieval=none]' --data standin:tiny"
+        """
+        words = [grid]
+        for name in PlanChanges.__dataclass_fields__:
+            value = getattr(self, name)
+            if value is not None and value != DEFAULT_RUNS:
+                words += [f"--{name}", str(value)]
+        return shlex.join(words)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked(PlanChanges):
+    """One grid, as the command line names it."""
+
+    grid: GridName
+
+    def open(self) -> "Plan":
+        return self.plan(self.grid)
+
+    def named(self) -> str:
+        return self.words(self.grid)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedGrids(PlanChanges):
+    """Several grids with the same changes."""
+
+    grids: GridNames
+
+
+def takes_plan(verb: Callable[..., None]) -> Callable[..., None]:
+    """The verb with the options of its first parameter's class in place of that parameter."""
+    first, *own = inspect.signature(verb).parameters.values()
+    named = inspect.signature(first.annotation).parameters
+
+    @wraps(verb)
+    def command(**values: Any) -> None:
+        asked = first.annotation(**{name: values.pop(name) for name in named})
+        verb(asked, **values)
+
+    # options of a grid come first, as the help shows them in this order
+    everything = sorted(named.values(), key=lambda one: one.default is not one.empty)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    command.__signature__ = inspect.Signature([one.replace(kind=keyword) for one in (*everything, *own)])
+    return command

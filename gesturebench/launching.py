@@ -26,10 +26,10 @@ CLASSES: Mapping[str, Status] = {
 
 @dataclass(frozen=True)
 class Request:
-    """Where and how steps are run: `grid` is the text that named them, `wait` stays until a cluster is through, `track`
-    names trackers."""
+    """Where and how steps are run: `named` is how a shell names their plan, `wait` stays until a cluster is through,
+    `track` lists trackers."""
 
-    grid: str
+    named: str
     runs: Path
     launcher: str
     workers: int = 1
@@ -113,7 +113,7 @@ def _run_here(plan: Plan, request: Request, choose: Choice) -> int:
     store, steps = RunStore(request.runs), plan.steps
     if choose is not everything:
         steps = wanted_steps(plan.steps, store.states(plan.steps), store, choose)
-    return run_here(plan, steps, request.runs, request.workers, request.grid, request.track)
+    return run_here(plan, steps, request.runs, request.workers, request.named, request.track)
 
 
 def _submit(plan: Plan, request: Request, profile: Profile, choose: Choice) -> int:
@@ -123,19 +123,19 @@ def _submit(plan: Plan, request: Request, profile: Profile, choose: Choice) -> i
         screen.print(line, markup=False, soft_wrap=True)
 
     remember_plan(plan, request.runs)
-    done = launch(plan.steps, store, profile, request.grid, choose=choose, tell=tell)
+    done = launch(plan.steps, store, profile, request.named, choose=choose, tell=tell)
     for line in launched(done, plan):
         tell(line)
     if request.wait:
         from gesturebench.following import follow
 
-        code = follow(plan.steps, store, profile, request.grid, tell)
-        say_how_far(plan, store, request.grid)
+        code = follow(plan.steps, store, profile, request.named, tell)
+        say_how_far(plan, store, request.named)
         return code
     if done.submitted or done.live:
-        console().print(f"Follow with: gesturebench status {request.grid} --watch", markup=False)
+        console().print(f"Follow with: gesturebench status {request.named} --watch", markup=False)
     else:
-        say_how_far(plan, store, request.grid)
+        say_how_far(plan, store, request.named)
     return 0
 
 
@@ -163,6 +163,7 @@ def cancel_plan(plan: Plan, runs: Path) -> int:
 
     cancelled = cancel_steps(plan.steps, RunStore(runs))
     kinds = Counter(step.kind for step in cancelled.steps)
-    text = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "no steps"
-    console().print(f"{len(cancelled.jobs)} jobs cancelled; {text} were not done", markup=False)
+    text = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    end = f"{len(cancelled.jobs)} jobs cancelled; not done: {text}" if text else "No job of this grid is in the queue"
+    console().print(end, markup=False)
     return 0

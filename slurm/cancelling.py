@@ -34,5 +34,6 @@ def cancel_steps(steps: Sequence[Step], store: RunStore) -> Cancelled:
     cancel(jobs)
     for step in ended:
         if not store.is_done(step):
-            bury(step, Failure("cancelled", "cancelled", f"by hand, with job {found.job(step.key).id}"), store)
+            failure = Failure("cancelled", "cancelled", f"by hand, with job {found.job(step.key).id}")
+            bury(step, failure, store, found.posts[step.key].submission)
     return Cancelled(tuple(jobs), tuple(step for step in ended if not store.is_done(step)))

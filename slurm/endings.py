@@ -8,7 +8,7 @@ from typing import Any
 
 from gesturebench.benchmarks.attempts import Attempt, Attempts
 from gesturebench.benchmarks.failure import Failure, FailureKind
-from gesturebench.benchmarks.policy import Policy, decide
+from gesturebench.benchmarks.policy import decide
 from gesturebench.benchmarks.state import RunStore, StepState
 from gesturebench.benchmarks.step import Step
 from gesturebench.common.files import read_json, write_json
@@ -58,29 +58,36 @@ def _close(step: Step, kind: FailureKind, store: RunStore, post: Post, job: Job 
         if attempt is not None:
             attempts.end(attempt, kind, detail, final=True)
         message = detail if kind == "cancelled" else f"{detail}; {decision.reason}"
-        bury(step, Failure(kind, kind, message, error_tail(post)), store, post, job)
+        bury(step, Failure(kind, kind, message, error_tail(post)), store, post.submission, post, job)
     return Ending(step, kind, detail, not decision.retry)
 
 
 def give_up_hopeless(steps: Iterable[Step], store: RunStore, submission: Submission) -> int:
     """Of steps that were stopped in their job, end those for good that the policy grants no further try; how many."""
-    return sum(_hopeless(step, store, submission.profile.policy) for step in steps)
+    return sum(_hopeless(step, store, submission) for step in steps)
 
 
-def _hopeless(step: Step, store: RunStore, policy: Policy) -> bool:
+def _hopeless(step: Step, store: RunStore, submission: Submission) -> bool:
     attempts = Attempts(store.runs)
     tried = attempts.of(step.key)
     if not tried or tried[-1].outcome not in ("timeout", "preempted"):
         return False
-    decision = decide(tried[-1].outcome, tried, policy)
+    decision = decide(tried[-1].outcome, tried, submission.profile.policy)
     if not decision.retry:
         attempts.end(tried[-1], tried[-1].outcome, tried[-1].message, final=True)
         failure = Failure(tried[-1].outcome, tried[-1].outcome, f"{tried[-1].message}; {decision.reason}")
-        bury(step, failure, store)
+        bury(step, failure, store, submission)
     return not decision.retry
 
 
-def bury(step: Step, failure: Failure, store: RunStore, post: Post | None = None, job: Job | None = None) -> None:
+def bury(
+    step: Step,
+    failure: Failure,
+    store: RunStore,
+    submission: Submission,
+    post: Post | None = None,
+    job: Job | None = None,
+) -> None:
     """The report of a step that has ended for good, in the runner's format."""
     report = {
         "kind": step.kind,
@@ -91,19 +98,20 @@ def bury(step: Step, failure: Failure, store: RunStore, post: Post | None = None
     }
     if post is not None:
         report |= _about_job(post, job)
-    write_json(store.failure_file(step.key), report | commands(step.key, post and post.submission.grid))
+    write_json(store.failure_file(step.key), report | commands(step.key, submission.grid))
 
 
 def complete_report(step: Step, store: RunStore, post: Post) -> None:
     """Add to the runner's report of a failed step where it ran, and the commands."""
     path = store.failure_file(step.key)
-    if path.is_file():
-        write_json(path, read_json(path) | _about_job(post, None) | commands(step.key, post.submission.grid))
+    if path.is_file() and isinstance(report := read_json(path), dict):
+        write_json(path, report | _about_job(post, None) | commands(step.key, post.submission.grid))
 
 
-def commands(key: str, grid: str | None) -> dict[str, str]:
-    """What to type to see a failure again on this machine, and to retry on the cluster."""
-    retry = f"gesturebench resubmit {grid or 'GRID'} --step {key}"
+def commands(key: str, named: str) -> dict[str, str]:
+    """What to type to see a failure again on this machine, and to retry on the cluster; `named` is how a shell names
+    the plan."""
+    retry = f"gesturebench resubmit {named} --step {key}"
     return {"reproduce": f"{retry} --launcher local --workers 1", "retry": retry}
 
 

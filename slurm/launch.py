@@ -74,7 +74,7 @@ def launch(
     """Submit the chosen steps that are neither done nor on their way. What a person wants now replaces jobs that never
     start; a program that follows a grid leaves those, and what somebody may have cancelled, as they are.
 
-    `grid` is the name under which people know the plan. `execute` ("module:function") replaces what steps do, for
+    `grid` is how a shell names the plan. `execute` ("module:function") replaces what steps do, for
     tests. Slurm's refusal is an `InputError` with its own words, nothing being submitted then.
     """
     check_writable(store.runs)
