@@ -1,6 +1,8 @@
 """Options that mean the same in every verb."""
 
 import inspect
+import itertools
+import os
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +23,11 @@ _GRID = (
 
 GridName = Annotated[str, typer.Argument(metavar="GRID", help=f"A{_GRID[1:]}")]
 GridNames = Annotated[list[str], typer.Argument(metavar="GRID...", help=f"Each {_GRID}")]
+OnlyGrid = Annotated[str | None, typer.Option(help="Only what this grid needs, under the labels of its rows.")]
+KeptGrids = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[GRID...]", help="Grids whose results stay; default: all built-in and all ever run."),
+]
 Data = Annotated[str | None, typer.Option(help="standin:PRESET or a BEAT2 folder, in place of the grid's.")]
 Body = Annotated[str | None, typer.Option(help="SMPL-X .npz or `standin`; default: the one in the data folder.")]
 Runs = Annotated[Path, typer.Option(help="Folder of all results.", envvar="GESTUREBENCH_RUNS")]
@@ -56,12 +63,10 @@ class PlanChanges:
         >>> PlanChanges(data="standin:tiny").words("rag_gesture[retrieval=none]")
         "'rag_gesture[retrieval=none]' --data standin:tiny"
         """
-        words = [grid]
-        for name in PlanChanges.__dataclass_fields__:
-            value = getattr(self, name)
-            if value is not None and value != DEFAULT_RUNS:
-                words += [f"--{name}", str(value)]
-        return shlex.join(words)
+        understood = {None, DEFAULT_RUNS, Path(os.environ.get("GESTUREBENCH_RUNS", DEFAULT_RUNS))}
+        said = {name: getattr(self, name) for name in PlanChanges.__dataclass_fields__}
+        said = {f"--{name}": str(value) for name, value in said.items() if value not in understood}
+        return shlex.join([grid, *itertools.chain(*said.items())])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +87,23 @@ class AskedGrids(PlanChanges):
     """Several grids with the same changes."""
 
     grids: GridNames
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedScores(PlanChanges):
+    """All scores of a run store, or those that one grid needs."""
+
+    grid: OnlyGrid = None
+
+    def open(self) -> "Plan | None":
+        return self.plan(self.grid) if self.grid is not None else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedStore(PlanChanges):
+    """A run store, and the grids that it is kept for."""
+
+    grids: KeptGrids = None
 
 
 def takes_plan(verb: Callable[..., None]) -> Callable[..., None]:

@@ -46,9 +46,10 @@ def report(
     out: Annotated[Path | None, typer.Option(help="HTML file; default: RUNS/report/GRID.html.")] = None,
 ) -> None:
     """One self-contained HTML page: the table, and every row's motion of one clip. Example: gesturebench report demo"""
+    from gesturebench.picturing import file_stem
     from gesturebench.tabling import make_report
 
-    out = out or asked.runs / "report" / f"{Path(asked.grid).stem}.html"
+    out = out or asked.runs / "report" / f"{file_stem(asked.grid)}.html"
     make_report(asked.open(), asked.runs, asked.named(), out)
 
 

@@ -78,8 +78,9 @@ def make_report(plan: Plan, runs: Path, named: str, out: Path) -> None:
     store.require(plan.prepare, command := f"gesturebench run {named}")
     states = known_states([plan], store)
     with progress_bar("report") as progress:
-        figures = figures_for_report(plan, store, states)
-        write_report(plan, store, out, command, progress, figures, states)
+        table = build_table([plan], store, states)
+        figures = figures_for_report(plan, table, store, states)
+        write_report(plan, table, store, out, command, progress, figures)
     console().print(f"Report: {out}", markup=False, soft_wrap=True)
 
 
