@@ -100,7 +100,7 @@ def figure_bytes(figure: "Figure", ending: str) -> bytes:
 
 
 def _settle(figure: "Figure") -> None:
-    """Lay out once and round: the solver's last digits differ from call to call, and an SVG's names are made of them."""
+    """Lay out once and round: the solver's last digits differ from call to call, and an SVG's names come from them."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
