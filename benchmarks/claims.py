@@ -2,8 +2,10 @@
 
 One file per generation, `.claims/<key>.<generation>.json`, created exclusively (O_EXCL); the highest generation owns
 the step. To take over is to create the next generation, to release is to set the own file's heartbeat to the beginning
-of time: no name is ever used twice, so nobody can be fooled by an old listing. Only a finished step's claims are
-deleted, because whoever takes one must look whether the step is finished. A heartbeat is a modification time that the
+of time: no name is used twice while anybody may have an old listing, so nobody can be fooled by one. Deleted are a
+finished step's claims, because whoever takes one must look whether the step is finished, and generations that were
+followed by two others and not touched for longer than any file system shows old listings; who creates such a name
+again lists anew, sees the owner and gives way. A heartbeat is a modification time that the
 file server sets, and is compared with the one it gives to a file written now. Nothing here needs locks, hence nothing
 fails on network file systems that have none."""
 
@@ -23,6 +25,9 @@ from gesturebench.common.files import explained
 
 BEAT_S, STALE_S = 5.0, 120.0
 """Seconds between heartbeats, and how old one is that another host has given up."""
+
+_FORGOTTEN_S = 900.0
+"""Seconds after which no network file system shows a listing that is so old (they refresh theirs within minutes)."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +87,11 @@ class Claims:
             mine = current.generation + 1 if current is not None else 1
             if not self._create(key, mine, Owner.this(worker_pid)):
                 return _owner_of(self._highest(key))  # somebody was faster by a moment
-            if max(self._generations(key), default=mine) > mine:  # our listing was old
+            generations = self._generations(key)
+            if max(generations, default=mine) > mine:  # our listing was old
                 self._mark_released(key, mine)
                 return _owner_of(self._highest(key))
+            self._clear(key, [generation for generation in generations if generation < mine - 1])
         with self._lock:
             self.held[key] = mine
         self._start_heart()
@@ -134,6 +141,16 @@ class Claims:
         finally:
             os.close(descriptor)
         return True
+
+    def _clear(self, key: str, generations: list[int]) -> None:
+        """Delete those that nobody can hope to follow: what is taken again and again would leave a file each time."""
+        if not generations:
+            return
+        now = self._now()
+        for path in (self.path(key, generation) for generation in generations):
+            with contextlib.suppress(OSError):
+                if now - path.stat().st_ctime > _FORGOTTEN_S:  # a release sets no other time
+                    path.unlink()
 
     def _mark_released(self, key: str, generation: int) -> None:
         """Needs no room on the disk, and takes one call."""

@@ -25,10 +25,10 @@ from gesturebench.common.progress import Progress, silent
 
 TRASH = ".trash"
 
-Sort = Literal["artifact", "work", "attempts", "failure", "claim", "trash"]
+Sort = Literal["artifact", "work", "attempts", "failure", "claim", "submission", "trash"]
 """`artifact` is a result that nothing needs; `work` and `attempts` are what tries at finished or unneeded steps left;
-`failure` tells of a step that nothing needs any more, `claim` of one that is finished; `trash` is what an interrupted
-collection had already put aside."""
+`failure` tells of a step that nothing needs any more, `claim` of one that is finished; `submission` was given to a
+cluster and is through; `trash` is what an interrupted collection had already put aside."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ class Needs:
         inputs = {key: needed for plan in plans for key, needed in plan.inputs.items()}
         found: set[str] = set()
         for key, owner in Claims(self.runs).living().items():
+            if not _is_key(key):  # a claim on something that is no step
+                continue
             if key not in inputs:
                 raise InputError(
                     f"step {key} is being made by {owner}, and nobody has noted what it builds on",
@@ -86,15 +88,22 @@ class Needs:
         return found
 
 
-def find_garbage(needs: Needs, older_s: float) -> list[Item]:
-    """Artifacts that are not needed, whatever their age; leftovers that nobody has touched for `older_s` seconds."""
+def find_garbage(needs: Needs, older_s: float, spent: Sequence[Path] = ()) -> list[Item]:
+    """Artifacts that are not needed, whatever their age; leftovers that nobody has touched for `older_s` seconds, and
+    so old `spent` submissions."""
     now, needed = time.time(), needs.keys()
     living = Claims(needs.runs).living().keys()
-    finished = {key for kind, key in _artifacts(needs.runs) if needs.runs.joinpath(kind, key, RECORD).is_file()}
+    finished = finished_keys(needs.runs)
     items = list(_unneeded(needs.runs, needed, now))
     leftovers = [*_leftovers(needs.runs, needed, finished, now)]
+    leftovers += [_item("submission", folder, folder.name, now) for folder in spent]
     items += [item for item in leftovers if item.key not in living and item.age_s >= older_s]
     return items + list(_trash(needs.runs, now))
+
+
+def finished_keys(runs: Path) -> set[str]:
+    """The steps of any grid that are done."""
+    return {key for kind, key in _artifacts(runs) if runs.joinpath(kind, key, RECORD).is_file()}
 
 
 def _artifacts(runs: Path) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,5 @@
 """How a run ended."""
 
-import shlex
 from dataclasses import dataclass, field
 
 from gesturebench.benchmarks.failure import Failure
@@ -29,14 +28,15 @@ class Outcome:
             return 0
         return 2 if any(failure.kind == "input" for failure in self.failed.values()) else 1
 
-    def closing_line(self, grid: str) -> str:
-        """What is left and where to look; the failures themselves were told when they happened."""
+    def closing_line(self, named: str) -> str:
+        """What is left and where to look; the failures themselves were told when they happened. `named` is how a shell
+        names the plan."""
         parts = [f"{_steps(len(self.failed))} failed"] if self.failed else []
         parts += [f"{_steps(len(self.blocked))} not run for that"] if self.blocked else []
         parts += (
             [f"{_steps(len(self.interrupted))} interrupted, the same command continues"] if self.interrupted else []
         )
-        where = f": see `gesturebench status {shlex.quote(grid)}`" if self.failed else ""
+        where = f": see `gesturebench status {named}`" if self.failed else ""
         return f"{'error' if self.failed else 'stopped'}: {'; '.join(parts)}{where}"
 
 

@@ -61,6 +61,15 @@ class SlurmJob:
         return cls(name, environment.get("SLURMD_NODENAME"), int(environment.get("SLURM_RESTART_COUNT") or 0))
 
 
+def element_of(job_id: str) -> int:
+    """The number in its array, 0 for a job that is in none.
+
+    >>> element_of("12_3"), element_of("12")
+    (3, 0)
+    """
+    return int(job_id.partition("_")[2] or 0)
+
+
 @cache
 def this_host() -> str:
     """The name under which process numbers mean something: host, boot and process namespace, as two containers may

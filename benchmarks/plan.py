@@ -1,9 +1,7 @@
 """From a grid to the steps that make it: pure, and light enough to run before every command (no torch, no scipy)."""
 
-import contextlib
-import gc
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -14,6 +12,7 @@ from gesturebench.benchmarks.recipe import NotBuilt, Recipe, Recipes
 from gesturebench.benchmarks.resources import Resources
 from gesturebench.benchmarks.source import FolderSource, StandinSource
 from gesturebench.benchmarks.step import Sealed, Step, closure
+from gesturebench.common.collection import no_collection
 from gesturebench.common.config import Config
 from gesturebench.common.corpus.protocol import Protocol, get_protocol
 from gesturebench.common.corpus.store import store_version
@@ -77,26 +76,13 @@ def metrics_of(grid: Grid, protocol: Protocol) -> tuple[str, ...]:
     return tuple(metric for metric in protocol.evaluators if not get_evaluator(metric).takes_samples)
 
 
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """No garbage collection meanwhile: hardly anything of a plan is garbage, and looking for it again and again takes a
-    sixth of the time of a large one."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
 def make_plan(grid: Grid, source: StandinSource | FolderSource) -> Plan:
     """Every step of the grid on the data of `source`; equal steps of different rows become one.
 
     On the stand-in, a protocol that is bound to BEAT2 is replaced by what is left of it there; a folder, generated or
     not, is asked for what the protocol names.
     """
-    with _no_collection():
+    with no_collection():
         return _made(grid.expanded(), source)
 
 

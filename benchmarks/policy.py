@@ -31,11 +31,9 @@ class Policy(Config):
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether to try again, with which part of the batch, where not, and why."""
+    """Whether to try again, and why."""
 
     retry: bool
-    batch_divisor: int
-    exclude_node: str | None
     reason: str
 
 
@@ -44,15 +42,14 @@ def decide(kind: FailureKind, attempts: Sequence[Attempt], policy: Policy) -> De
     last failed for good do not count."""
     tried = recent(attempts)
     same = [attempt for attempt in tried if attempt.outcome == kind]
-    allowed, divisor = policy.tries(kind), next_batch_divisor(tried)
+    allowed = policy.tries(kind)
     if not allowed:
-        return Decision(False, divisor, None, f"{kind}: not tried again")
+        return Decision(False, f"{kind}: not tried again")
     if len(same) > allowed:
-        return Decision(False, divisor, None, f"{kind}: failed {len(same)} times, {allowed} more tries were allowed")
+        return Decision(False, f"{kind}: failed {len(same)} times, {allowed} more tries were allowed")
     if kind == "timeout" and not _gets_further(same):
-        return Decision(False, divisor, None, "timeout: no progress since the time limit before")
-    exclude = tried[-1].node if kind in ("crash", "node") and tried else None
-    return Decision(True, divisor, exclude, f"{kind}: further try {max(1, len(same))} of {allowed}")
+        return Decision(False, "timeout: no progress since the time limit before")
+    return Decision(True, f"{kind}: further try {max(1, len(same))} of {allowed}")
 
 
 def next_batch_divisor(attempts: Sequence[Attempt]) -> int:

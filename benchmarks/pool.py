@@ -101,9 +101,10 @@ class Pool:
         return list(dict.fromkeys(sources[source] for source in ready))
 
     def remove(self, worker: Worker) -> None:
-        """Forget a worker that is dead, or must be now."""
-        self.workers.remove(worker)
-        worker.end(patience_s=0)
+        """Forget a worker that is dead, or must be now; nothing if it was forgotten before."""
+        if worker in self.workers:
+            self.workers.remove(worker)
+            worker.end(patience_s=0)
 
     def close(self) -> None:
         for worker in self.workers:

@@ -4,13 +4,13 @@ taken for whole, and no end of any process loses what was finished. A cluster jo
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gesturebench.benchmarks.attempts import Attempt, Attempts
 from gesturebench.benchmarks.claims import BEAT_S, Claims
 from gesturebench.benchmarks.failure import Failure, FailureKind
+from gesturebench.benchmarks.failure_report import report_failure
 from gesturebench.benchmarks.job import Job, building, making
 from gesturebench.benchmarks.log import tail
 from gesturebench.benchmarks.oom import kernel_kills
@@ -24,7 +24,7 @@ from gesturebench.benchmarks.tracking import Several, Tracker, guarded
 from gesturebench.benchmarks.view import View
 from gesturebench.benchmarks.worker import Execute
 from gesturebench.common.errors import InputError
-from gesturebench.common.files import explained, publish, write_json
+from gesturebench.common.files import explained, publish
 
 _POLL_S, _NOTE_S, _ELSEWHERE_S = 0.5, 30.0, 2.0
 """Seconds between looks at the workers, between notes of a step's progress, and before a step that somebody else is
@@ -321,7 +321,7 @@ class Runner:
             self.schedule.again(step)
             return
         self._end(tried, failure.kind, str(failure), final=True)
-        write_json(self.store.failure_file(step.key), self._report(tried, failure))
+        report_failure(step, failure, self.store, {"duration_s": round(tried.seconds, 3)})
         self.claims.release(step.key)
         self.outcome.failed[step.key] = failure
         self.view.failed(step, failure)
@@ -330,19 +330,6 @@ class Runner:
             self.outcome.blocked.append(blocked.key)
             self.view.blocked(blocked)
             self.tracker.on_step(blocked, StepState("blocked", f"waits for {step.kind} {step.label}"), 0.0)
-
-    def _report(self, tried: _Try, failure: Failure) -> dict[str, Any]:
-        """What is kept about a step that has ended for good."""
-        told = ("nonce", "outcome", "message", "host", "node", "job", "batch_divisor")
-        history = [asdict(attempt) for attempt in self.attempts.of(tried.step.key)]
-        return {
-            "kind": tried.step.kind,
-            "label": tried.step.label,
-            "spec": dict(tried.step.spec),
-            "duration_s": round(tried.seconds, 3),
-            "failure": asdict(failure),
-            "attempts": [{name: attempt[name] for name in told} for attempt in history],
-        }
 
     def _end(self, tried: _Try, outcome: FailureKind, message: str = "", final: bool = False) -> None:
         """Note how an attempt ended; a log that says nothing is not kept."""

@@ -119,7 +119,8 @@ def read_shard(folder: Path, runs: Path) -> Shard:
     """The shard of an evaluation as its record says, whether or not the file was ever written."""
     record = read_json(folder / RECORD)
     generated = _record(runs, "generate", record["inputs"]["motions"]) or {}
-    divisor = max(r.get("batch_divisor", 1) for r in (record, generated, *_trained_parts(runs, generated)))
+    trained = (*_trained_parts(runs, generated), *_trained_parts(runs, record))
+    divisor = max(r.get("batch_divisor", 1) for r in (record, generated, *trained))
     return shard_of(record, read_json(folder / PER_CLIP), generated, divisor)
 
 

@@ -1,7 +1,5 @@
 """What has become of a step, read from the files of the run store alone; reading never writes."""
 
-import contextlib
-import gc
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gesturebench.benchmarks.claims import Claims, Owner
 from gesturebench.benchmarks.failure import Failure, FailureKind
 from gesturebench.benchmarks.step import Step
+from gesturebench.common.collection import no_collection
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import read_json
 
@@ -111,19 +110,6 @@ class RunStore:
                 f"{self.runs}: {step.label} is not there", expected="a finished run", remedy=f"run `{command}` first"
             )
         return step.folder(self.runs)
-
-
-@contextlib.contextmanager
-def no_collection() -> Iterator[None]:
-    """Reading makes hundreds of thousands of objects and no cycle: looking for cycles among them takes a third of the
-    time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _again(path: Path) -> str:

@@ -2,10 +2,8 @@
 
 import contextlib
 import faulthandler
-import os
 import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -15,6 +13,7 @@ from typing import NoReturn
 from gesturebench.benchmarks.failure import Failure, failure_of
 from gesturebench.benchmarks.job import Job
 from gesturebench.benchmarks.log import TAIL, speaking_into
+from gesturebench.common.parallel import end_with
 from gesturebench.common.progress import Progress, Stopped, asked_to_stop
 
 Execute = Callable[[Job, Progress], None]
@@ -31,7 +30,7 @@ def serve(connection: Connection, runner_pid: int, execute: Execute | None, pati
         signal.signal(signal.SIGTERM, _leave)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     faulthandler.enable()
-    threading.Thread(target=_leave_with, args=(runner_pid,), daemon=True).start()
+    end_with(runner_pid)
     if execute is None:
         from gesturebench.benchmarks.steps import execute
         from gesturebench.common.threads import limit_threads
@@ -98,10 +97,3 @@ def _leave(number: int, frame: object) -> NoReturn:
     """Unwind, so that half-written files and processes of our own are cleared away."""
     signal.signal(number, signal.SIG_IGN)
     sys.exit(128 + number)
-
-
-def _leave_with(runner_pid: int) -> None:
-    """A killed runner cannot tell its workers; they see that they have been adopted."""
-    while os.getppid() == runner_pid:
-        time.sleep(0.25)
-    os._exit(1)

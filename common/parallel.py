@@ -1,6 +1,5 @@
 """Work spread over processes that start fresh, never hear Ctrl-C, and never outlive the one that wants the results."""
 
-import contextlib
 import multiprocessing
 import os
 import signal
@@ -12,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from gesturebench.common.errors import InputError
+from gesturebench.common.progress import blocked
 from gesturebench.common.threads import announce_threads, limit_threads
 
 Shared, Item, Result = TypeVar("Shared"), TypeVar("Item"), TypeVar("Result")
@@ -34,7 +34,7 @@ def over_processes(
     start = (function, shared, os.getpid())
     with ProcessPoolExecutor(min(workers, len(items)), context, _start, start) as pool:
         try:
-            with _deaf_to_interrupts():
+            with blocked(signal.SIGINT):  # Ctrl-C reaches the whole terminal group: their parent decides
                 results = pool.map(_call, items)
             yield from results
         except BrokenProcessPool as error:
@@ -46,17 +46,6 @@ def over_processes(
             pool.shutdown(cancel_futures=True)
 
 
-@contextlib.contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes started in the block never hear Ctrl-C, which reaches the whole terminal group: their parent decides.
-    It hears afterwards what came meanwhile."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 _task: tuple[Callable[[Any, Any], Any], Any] | None = None
 
 
@@ -64,13 +53,17 @@ def _start(function: Callable[[Any, Any], Any], shared: Any, parent: int) -> Non
     global _task
     _task = function, shared
     limit_threads()
-    threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
+    end_with(parent)
 
 
-def _exit_with(parent: int) -> None:
-    """A killed parent cannot stop its workers, so they watch it."""
+def end_with(parent: int) -> None:
+    """Let this process end when its parent does: a killed one cannot stop its workers, so they watch it."""
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
     while os.getppid() == parent:
-        time.sleep(0.5)
+        time.sleep(0.25)
     os._exit(1)
 
 

@@ -29,7 +29,8 @@ def asked_to_stop() -> bool:
 
 @contextlib.contextmanager
 def blocked(*signals: signal.Signals) -> Iterator[None]:
-    """Block signals; processes that are started in the block are born with them blocked, and so are their children."""
+    """Block signals; processes that are started in the block are born with them blocked, and so are their children.
+    This one hears afterwards what came meanwhile."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield

@@ -75,8 +75,8 @@ def generate(
     offline: Offline = False,
 ) -> None:
     """Motion for a sound file. Example: gesturebench generate --method rag_gesture --audio talk.wav --out talk.npz"""
-    from gesturebench.commands import open_plan
     from gesturebench.generation import generate_file
+    from gesturebench.planning import open_plan
 
     generate_file(open_plan(grid, runs, data, body), runs, grid, method, row, audio, textgrid, speaker, seed, out)
 

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from gesturebench.cli_options import DEFAULT_RUNS, Body, Data, GridName, Runs
+from gesturebench.cli_options import Asked, takes_plan
 
 
+@takes_plan
 def figure(
-    grid: GridName,
+    asked: Asked,
     kind: Annotated[str, typer.Option(help="interval, axis, ranks or curves; see docs/figures.md.")] = "interval",
     metric: Annotated[
         list[str] | None, typer.Option(help="Metric or column, with --kind curves a loss; may stand several times.")
@@ -26,14 +27,10 @@ def figure(
     out: Annotated[
         Path | None, typer.Option(help="File to write, .svg, .pdf or .png; default: GRID-KIND.svg, here.")
     ] = None,
-    data: Data = None,
-    body: Body = None,
-    runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """A picture of a grid's numbers, also while it runs. Example: gesturebench figure demo --metric bc --out bc.pdf"""
     from gesturebench.picturing import default_file, draw
-    from gesturebench.planning import open_plan
     from gesturebench.results.figures import checked_wish
 
-    wish = checked_wish(grid, kind, tuple(metric or ()), axis, test, published)
-    draw(open_plan(grid, runs, data, body), runs, wish, out or default_file(grid, kind))
+    wish = checked_wish(asked.grid, kind, tuple(metric or ()), axis, test, published)
+    draw(asked.open(), asked.runs, wish, out or default_file(asked.grid, kind))

@@ -5,22 +5,18 @@ from typing import Annotated
 
 import typer
 
-from gesturebench.cli_options import DEFAULT_RUNS, Body, Data, Runs
+from gesturebench.cli_options import DEFAULT_RUNS, AskedScores, AskedStore, Runs, takes_plan
 
 results_app = typer.Typer(
     no_args_is_help=True, help="All scores as one table. Example: gesturebench results export scores.parquet"
 )
 
-OnlyGrid = Annotated[str | None, typer.Option(help="Only what this grid needs, under the labels of its rows.")]
-
 
 @results_app.command()
+@takes_plan
 def query(
+    asked: AskedScores,
     sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT from the view `scores`, see docs/results.md.")],
-    grid: OnlyGrid = None,
-    data: Data = None,
-    body: Body = None,
-    runs: Runs = DEFAULT_RUNS,
     format: Annotated[
         str | None,
         typer.Option(help="terminal, markdown, csv, json, jsonl or parquet; default: by the ending of --out."),
@@ -31,23 +27,21 @@ def query(
 
     Example: gesturebench results query "SELECT method, avg(value) FROM scores WHERE metric = 'fgd' GROUP BY 1"
     """
-    from gesturebench.results_store import Choice, show_query
+    from gesturebench.results_store import show_query
 
-    show_query(sql, Choice(runs, grid, data, body), format, out)
+    show_query(sql, asked, format, out)
 
 
 @results_app.command()
+@takes_plan
 def export(
+    asked: AskedScores,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="File ending in .parquet, .csv or .jsonl.")],
-    grid: OnlyGrid = None,
-    data: Data = None,
-    body: Body = None,
-    runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Every score with its passport in one file. Example: gesturebench results export scores.parquet --grid demo"""
-    from gesturebench.results_store import Choice, write_export
+    from gesturebench.results_store import write_export
 
-    write_export(out, Choice(runs, grid, data, body))
+    write_export(out, asked)
 
 
 @results_app.command()
@@ -66,20 +60,18 @@ def check(
     raise typer.Exit(check_results([runs, *(stores or [])]))
 
 
+@takes_plan
 def gc(
-    grids: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[GRID...]", help="Grids whose results stay; default: all built-in and all ever run."),
-    ] = None,
-    data: Data = None,
-    body: Body = None,
-    runs: Runs = DEFAULT_RUNS,
+    asked: AskedStore,
     older_than: Annotated[
         float, typer.Option(min=0, metavar="DAYS", help="Leftovers of attempts stay for so many days.")
     ] = 7.0,
+    exactly: Annotated[
+        bool, typer.Option("--exactly", help="Also drop variants of the named grids that were run: other seeds, data.")
+    ] = False,
     delete: Annotated[bool, typer.Option("--delete", help="Delete it; without this it is only listed.")] = False,
 ) -> None:
     """Results that no grid needs, and what dead attempts left. Example: gesturebench gc demo --delete"""
     from gesturebench.results_store import collect_garbage
 
-    collect_garbage(grids or [], runs, data, body, older_than, delete)
+    collect_garbage(asked, older_than, delete, exactly)

@@ -6,18 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gesturebench.cli_options import (
-    DEFAULT_RUNS,
-    Body,
-    Data,
-    GridName,
-    Metrics,
-    Offline,
-    Preset,
-    ProtocolName,
-    Runs,
-    Seeds,
-)  # fmt: skip
+from gesturebench.cli_options import DEFAULT_RUNS, Asked, Offline, Runs, takes_plan
 
 Workers = Annotated[int, typer.Option(min=1, help="Worker processes on this machine, one thread each.")]
 ProfileFile = Annotated[
@@ -37,15 +26,9 @@ def register(app: typer.Typer) -> None:
         app.command()(verb)
 
 
+@takes_plan
 def run(
-    grid: GridName,
-    data: Data = None,
-    body: Body = None,
-    runs: Runs = DEFAULT_RUNS,
-    seeds: Seeds = None,
-    protocol: ProtocolName = None,
-    preset: Preset = None,
-    metrics: Metrics = None,
+    asked: Asked,
     launcher: Annotated[str, typer.Option(help="local, or slurm for a cluster.")] = "local",
     profile: ProfileFile = None,
     wait: Wait = False,
@@ -59,35 +42,25 @@ def run(
     On a cluster the steps are submitted as job arrays and the command returns: run demo --launcher slurm
     """
     from gesturebench.launching import Request, run_plan
-    from gesturebench.planning import open_plan
 
-    request = Request(grid, runs, launcher, workers, profile, wait, tuple(track or ())).checked()
-    plan = open_plan(grid, runs, data, body, seeds=seeds, protocol=protocol, preset=preset, metrics=metrics)
+    request = Request(asked.named(), asked.runs, launcher, workers, profile, wait, tuple(track or ())).checked()
     if dry_run:
         from gesturebench.commands import show_dry_run
 
-        show_dry_run(plan, runs)
+        show_dry_run(asked.open(), asked.runs)
     else:
-        raise typer.Exit(run_plan(plan, request))
+        raise typer.Exit(run_plan(asked.open(), request))
 
 
+@takes_plan
 def status(
-    grid: GridName,
-    data: Data = None,
-    body: Body = None,
-    runs: Runs = DEFAULT_RUNS,
-    seeds: Seeds = None,
-    protocol: ProtocolName = None,
-    preset: Preset = None,
-    metrics: Metrics = None,
+    asked: Asked,
     watch: Annotated[bool, typer.Option("--watch", help="Look again until nothing runs or waits.")] = False,
 ) -> None:
     """How far a grid is, here and on the cluster, and what failed. Example: gesturebench status demo --watch"""
-    from gesturebench.planning import open_plan
     from gesturebench.status import show_status
 
-    plan = open_plan(grid, runs, data, body, seeds=seeds, protocol=protocol, preset=preset, metrics=metrics)
-    show_status(plan, runs, watch)
+    show_status(asked.open(), asked.runs, asked.named(), watch)
 
 
 def logs(
@@ -101,33 +74,17 @@ def logs(
     show_logs(step, runs, last)
 
 
-def cancel(
-    grid: GridName,
-    data: Data = None,
-    body: Body = None,
-    runs: Runs = DEFAULT_RUNS,
-    seeds: Seeds = None,
-    protocol: ProtocolName = None,
-    preset: Preset = None,
-    metrics: Metrics = None,
-) -> None:
+@takes_plan
+def cancel(asked: Asked) -> None:
     """End a grid's jobs on the cluster; what is finished is kept. Example: gesturebench cancel demo"""
     from gesturebench.launching import cancel_plan
-    from gesturebench.planning import open_plan
 
-    plan = open_plan(grid, runs, data, body, seeds=seeds, protocol=protocol, preset=preset, metrics=metrics)
-    raise typer.Exit(cancel_plan(plan, runs))
+    raise typer.Exit(cancel_plan(asked.open(), asked.runs))
 
 
+@takes_plan
 def resubmit(
-    grid: GridName,
-    data: Data = None,
-    body: Body = None,
-    runs: Runs = DEFAULT_RUNS,
-    seeds: Seeds = None,
-    protocol: ProtocolName = None,
-    preset: Preset = None,
-    metrics: Metrics = None,
+    asked: Asked,
     only: Annotated[
         list[str] | None,
         typer.Option(
@@ -144,9 +101,8 @@ def resubmit(
 ) -> None:
     """Run again what ended without a result. Example: gesturebench resubmit demo --only failed"""
     from gesturebench import launching
-    from gesturebench.planning import open_plan
 
-    plan = open_plan(grid, runs, data, body, seeds=seeds, protocol=protocol, preset=preset, metrics=metrics)
-    launcher = launcher or launching.default_launcher(plan, runs)
-    request = launching.Request(grid, runs, launcher, workers, profile, wait).checked()
+    plan = asked.open()
+    launcher = launcher or launching.default_launcher(plan, asked.runs)
+    request = launching.Request(asked.named(), asked.runs, launcher, workers, profile, wait).checked()
     raise typer.Exit(launching.resubmit(plan, request, only or (), step or ()))

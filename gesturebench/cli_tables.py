@@ -5,18 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gesturebench.cli_options import (
-    DEFAULT_RUNS,
-    Body,
-    Data,
-    GridName,
-    GridNames,
-    Metrics,
-    Preset,
-    ProtocolName,
-    Runs,
-    Seeds,
-)  # fmt: skip
+from gesturebench.cli_options import DEFAULT_RUNS, Asked, AskedGrids, Body, PlanChanges, Preset, Runs, takes_plan
 from gesturebench.cli_runs import ALL_CPUS, ProfileFile, Wait, Workers
 
 Launcher = Annotated[str, typer.Option(help="local, or slurm for a cluster.")]
@@ -32,15 +21,9 @@ def register(app: typer.Typer) -> None:
         app.command()(verb)
 
 
+@takes_plan
 def table(
-    grids: GridNames,
-    data: Data = None,
-    body: Body = None,
-    runs: Runs = DEFAULT_RUNS,
-    seeds: Seeds = None,
-    protocol: ProtocolName = None,
-    preset: Preset = None,
-    metrics: Metrics = None,
+    asked: AskedGrids,
     format: Format = None,
     out: Out = None,
     baseline: Annotated[
@@ -51,32 +34,23 @@ def table(
     ] = False,
 ) -> None:
     """The numbers of a grid, also while it runs. Example: gesturebench table demo --out demo.tex"""
-    from gesturebench.planning import open_plan
     from gesturebench.tabling import Printing, show_table
 
     printing = Printing.checked(format, out)
-    changes = {"seeds": seeds, "protocol": protocol, "preset": preset, "metrics": metrics}
-    plans = [open_plan(grid, runs, data, body, **changes) for grid in grids]
-    show_table(plans, runs, printing, mix_protocols, baseline)
+    show_table([asked.plan(grid) for grid in asked.grids], asked.runs, printing, mix_protocols, baseline)
 
 
+@takes_plan
 def report(
-    grid: GridName,
-    data: Data = None,
-    body: Body = None,
-    runs: Runs = DEFAULT_RUNS,
-    seeds: Seeds = None,
-    protocol: ProtocolName = None,
-    preset: Preset = None,
-    metrics: Metrics = None,
+    asked: Asked,
     out: Annotated[Path | None, typer.Option(help="HTML file; default: RUNS/report/GRID.html.")] = None,
 ) -> None:
     """One self-contained HTML page: the table, and every row's motion of one clip. Example: gesturebench report demo"""
-    from gesturebench.planning import open_plan
+    from gesturebench.picturing import file_stem
     from gesturebench.tabling import make_report
 
-    plan = open_plan(grid, runs, data, body, seeds=seeds, protocol=protocol, preset=preset, metrics=metrics)
-    make_report(plan, runs, grid, out or runs / "report" / f"{Path(grid).stem}.html")
+    out = out or asked.runs / "report" / f"{file_stem(asked.grid)}.html"
+    make_report(asked.open(), asked.runs, asked.named(), out)
 
 
 def reproduce(
@@ -107,4 +81,5 @@ def reproduce(
     else:
         request = Request(table, runs, launcher, workers, profile, wait).checked()
         printing = Printing.checked(format, out)
-        raise typer.Exit(reproduce_table(load_spec(table), data, body, preset, request, printing))
+        changes = PlanChanges(data=data, body=body, preset=preset, runs=runs)
+        raise typer.Exit(reproduce_table(load_spec(table), changes, request, printing))

@@ -1,6 +1,5 @@
 """What the verbs about grids do."""
 
-import shlex
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,20 +9,13 @@ from gesturebench.benchmarks.state import RunStore
 from gesturebench.benchmarks.step import Step
 from gesturebench.common.progress import asked_to_stop
 from gesturebench.console import console
-from gesturebench.planning import open_plan
-
-__all__ = ["open_plan"]
-
-
-def run_plan(plan: Plan, runs: Path, workers: int, name: str) -> int:
-    """Run what is missing on this machine; returns the exit code."""
-    return run_here(plan, plan.steps, runs, workers, name)
 
 
 def run_here(
-    plan: Plan, steps: tuple[Step, ...], runs: Path, workers: int, name: str, track: Sequence[str] = ()
+    plan: Plan, steps: tuple[Step, ...], runs: Path, workers: int, named: str, track: Sequence[str] = ()
 ) -> int:
-    """Run some of a plan's steps on this machine and tell the trackers named `track`; returns the exit code."""
+    """Run some of a plan's steps on this machine and tell the trackers called `track`; returns the exit code. `named`
+    is how a shell names the plan."""
     from gesturebench.benchmarks.remembered import remember_plan
     from gesturebench.benchmarks.runner import Runner, check_writable
     from gesturebench.benchmarks.tracking import make_tracker
@@ -35,20 +27,20 @@ def run_here(
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})  # from here on it asks to stop, and ends in exit code 75
     outcome = Runner(runs, workers, view_for(screen), tracker=tracker, stop=asked_to_stop).run(steps)
     if outcome.failed or outcome.interrupted:
-        screen.print(outcome.closing_line(name), markup=False, soft_wrap=True)
+        screen.print(outcome.closing_line(named), markup=False, soft_wrap=True)
     else:
-        say_how_far(plan, RunStore(runs), name)
+        say_how_far(plan, RunStore(runs), named)
     return outcome.exit_code
 
 
-def say_how_far(plan: Plan, store: RunStore, name: str) -> None:
+def say_how_far(plan: Plan, store: RunStore, named: str) -> None:
     from gesturebench.benchmarks.runner import missing_steps
 
     left = len(missing_steps(plan.steps, store))
     if left:
-        text = f"{left} of {len(plan.steps)} steps are left: gesturebench status {shlex.quote(name)}"
+        text = f"{left} of {len(plan.steps)} steps are left: gesturebench status {named}"
     else:
-        text = f"All {len(plan.steps)} steps are done: gesturebench table {shlex.quote(name)}"
+        text = f"All {len(plan.steps)} steps are done: gesturebench table {named}"
     console().print(text, markup=False)
 
 

@@ -8,6 +8,7 @@ from gesturebench.benchmarks.plan import Plan
 from gesturebench.benchmarks.state import RunStore, StepState
 from gesturebench.benchmarks.step import Step
 from gesturebench.slurm.breaker import tripped
+from gesturebench.slurm.client import Unreachable
 from gesturebench.slurm.launch import launch
 from gesturebench.slurm.profile import Profile
 from gesturebench.slurm.states import overlay
@@ -26,14 +27,19 @@ def follow(
     last_s: float = LAST_S,
 ) -> int:
     """Submit again what the policy says, until nothing is in the queue and nothing is left to submit; returns the exit
-    code. Jobs that never start are told and left as they are. Interrupting this ends nothing on the cluster. `execute`
-    as in `launch`, `last_s` the longest pause between looks."""
+    code. Jobs that never start are told and left as they are. A controller that is away is waited for. Interrupting
+    this ends nothing on the cluster. `execute` as in `launch`, `last_s` the longest pause between looks."""
     began, pause_s, said = time.time(), _FIRST_S, ""
     keys = [step.key for step in steps]
     while True:
         text = tripped(store, keys, profile.breaker, began)
         choose = _retries if text is None else _nothing
-        done = launch(steps, store, profile, grid, choose=choose, tell=tell, execute=execute, by_hand=False)
+        try:
+            done = launch(steps, store, profile, grid, choose=choose, tell=tell, execute=execute, by_hand=False)
+        except Unreachable as error:
+            tell(f"Slurm does not answer ({error}); looking again in {last_s:.0f} s")
+            time.sleep(last_s)
+            continue
         for ending in done.endings:
             word = "ended for good" if ending.final else "is tried again"
             tell(f"{ending.kind}: {ending.step.kind} {ending.step.label} {word}: {ending.detail}")

@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gesturebench.benchmarks.attempts import Attempts
 from gesturebench.benchmarks.plan import Plan
 from gesturebench.benchmarks.remembered import remember_plan
-from gesturebench.benchmarks.state import RunStore, Status, StepState
+from gesturebench.benchmarks.state import RunStore, Status, StepState, names_in
 from gesturebench.benchmarks.step import Step
 from gesturebench.commands import run_here, say_how_far
 from gesturebench.common.errors import InputError, unknown_name
 from gesturebench.console import console
+from gesturebench.slurm.client import explained
 from gesturebench.slurm.launch import Choice, Launch, everything, launch, wanted_steps
 from gesturebench.slurm.profile import Profile, load_profile
 
@@ -26,10 +28,10 @@ CLASSES: Mapping[str, Status] = {
 
 @dataclass(frozen=True)
 class Request:
-    """Where and how steps are run: `grid` is the text that named them, `wait` stays until a cluster is through, `track`
-    names trackers."""
+    """Where and how steps are run: `named` is how a shell names their plan, `wait` stays until a cluster is through,
+    `track` lists trackers."""
 
-    grid: str
+    named: str
     runs: Path
     launcher: str
     workers: int = 1
@@ -75,8 +77,15 @@ def resubmit(plan: Plan, request: Request, only: Sequence[str], keys: Sequence[s
 
 
 def default_launcher(plan: Plan, runs: Path) -> str:
-    """Where the plan was run last: on a cluster if any of its steps was ever submitted."""
-    return "slurm" if _last_submission(plan, runs) is not None else "local"
+    """Where the plan was run last: on a cluster if none of its steps was tried here since one was submitted."""
+    submission = _last_submission(plan, runs)
+    return "local" if submission is None or _tried_here(plan, runs, submission.created) else "slurm"
+
+
+def _tried_here(plan: Plan, runs: Path, since: float) -> bool:
+    attempts, known = Attempts(runs), names_in(runs / ".attempts")
+    tried = (one for step in plan.steps if step.key in known for one in attempts.of(step.key))
+    return any(one.job is None and one.started > since for one in tried)
 
 
 def last_profile(plan: Plan, runs: Path) -> Profile:
@@ -123,29 +132,30 @@ def _run_here(plan: Plan, request: Request, choose: Choice) -> int:
     store, steps = RunStore(request.runs), plan.steps
     if choose is not everything:
         steps = wanted_steps(plan.steps, store.states(plan.steps), store, choose)
-    return run_here(plan, steps, request.runs, request.workers, request.grid, request.track)
+    return run_here(plan, steps, request.runs, request.workers, request.named, request.track)
 
 
+def _tell(line: str) -> None:
+    console(stderr=True).print(line, markup=False, soft_wrap=True)
+
+
+@explained()
 def _submit(plan: Plan, request: Request, profile: Profile, choose: Choice) -> int:
-    store, screen = RunStore(request.runs), console(stderr=True)
-
-    def tell(line: str) -> None:
-        screen.print(line, markup=False, soft_wrap=True)
-
+    store = RunStore(request.runs)
     remember_plan(plan, request.runs)
-    done = launch(plan.steps, store, profile, request.grid, choose=choose, tell=tell)
+    done = launch(plan.steps, store, profile, request.named, choose=choose, tell=_tell)
     for line in launched(done, plan):
-        tell(line)
+        _tell(line)
     if request.wait:
         from gesturebench.following import follow
 
-        code = follow(plan.steps, store, profile, request.grid, tell)
-        say_how_far(plan, store, request.grid)
+        code = follow(plan.steps, store, profile, request.named, _tell)
+        say_how_far(plan, store, request.named)
         return code
     if done.submitted or done.live:
-        console().print(f"Follow with: gesturebench status {request.grid} --watch", markup=False)
+        console().print(f"Follow with: gesturebench status {request.named} --watch", markup=False)
     else:
-        say_how_far(plan, store, request.grid)
+        say_how_far(plan, store, request.named)
     return 0
 
 
@@ -167,12 +177,14 @@ def _end(ending) -> str:
     return f"{ending.kind}, ended for good" if ending.final else f"{ending.kind}, goes on"
 
 
+@explained()
 def cancel_plan(plan: Plan, runs: Path) -> int:
     """Take the plan's jobs out of the queue and end the running ones."""
     from gesturebench.slurm.cancelling import cancel_steps
 
-    cancelled = cancel_steps(plan.steps, RunStore(runs))
+    cancelled = cancel_steps(plan.steps, RunStore(runs), _tell)
     kinds = Counter(step.kind for step in cancelled.steps)
-    text = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "no steps"
-    console().print(f"{len(cancelled.jobs)} jobs cancelled; {text} were not done", markup=False)
+    text = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    end = f"{len(cancelled.jobs)} jobs cancelled; not done: {text}" if text else "No job of this grid is in the queue"
+    console().print(end, markup=False)
     return 0

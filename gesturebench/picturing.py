@@ -23,10 +23,15 @@ def draw(plan: Plan, runs: Path, wish: Wish, out: Path) -> None:
 
 
 def default_file(grid: str, kind: str) -> Path:
-    """In the current folder, after the grid: the store may be read-only.
+    """In the current folder, after the grid: the store may be read-only."""
+    return Path(f"{file_stem(grid)}-{kind}.svg")
 
-    >>> default_file("rag_gesture[retrieval=none,discourse]", "axis").name
-    'rag_gesture-retrieval-none-discourse-axis.svg'
+
+def file_stem(grid: str) -> str:
+    """What files about a grid are called.
+
+    >>> file_stem("rag_gesture[guidance.lr=0.05,0.1]"), file_stem("grids/mine.yaml")
+    ('rag_gesture-guidance.lr-0.05-0.1', 'mine')
     """
     stem = Path(grid).stem if grid.endswith((".yaml", ".yml")) else grid
-    return Path(f"{re.sub(r'[^A-Za-z0-9_.]+', '-', stem).strip('-')}-{kind}.svg")
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", stem).strip("-")

@@ -21,8 +21,8 @@ _LOUD = frozenset(get_args(Status)) - {"done", "missing", "blocked"}
 _MOST_LINES = 30
 
 
-def show_status(plan: Plan, runs: Path, watching: bool = False, pause_s: float = 2.0) -> None:
-    """Counts by kind of step, then what runs, waits and failed."""
+def show_status(plan: Plan, runs: Path, named: str, watching: bool = False, pause_s: float = 2.0) -> None:
+    """Counts by kind of step, then what runs, waits and failed; `named` is how a shell names the plan."""
     from gesturebench.following import watch
 
     store = RunStore(runs)
@@ -31,7 +31,7 @@ def show_status(plan: Plan, runs: Path, watching: bool = False, pause_s: float =
     states = current_states(plan, store)
     if not watching:
         console().print(picture(plan, states))
-    for line in _failures(plan, states, store):
+    for line in _failures(plan, states, store, named):
         console().print(line, markup=False, soft_wrap=True)
 
 
@@ -68,7 +68,7 @@ def _events(plan: Plan, states: Mapping[str, StepState]) -> Iterator[str]:
             yield f"{state.status}: {step.kind} {step.label}" + (f" ({state.detail})" if state.detail else "")
 
 
-def _failures(plan: Plan, states: Mapping[str, StepState], store: RunStore) -> Iterator[str]:
+def _failures(plan: Plan, states: Mapping[str, StepState], store: RunStore, named: str) -> Iterator[str]:
     """Each step that ended for good, with its report and how to go on."""
     from gesturebench.slurm.endings import commands
 
@@ -79,7 +79,7 @@ def _failures(plan: Plan, states: Mapping[str, StepState], store: RunStore) -> I
         yield f"{state.status}: {step.kind} {step.label}: {state.detail}"
         if (path := store.failure_file(step.key)).is_file():
             yield f"  traceback in {path}"
-        yield f"  log: gesturebench logs {step.key[:8]}; again: {commands(step.key[:8], None)['retry']}"
+        yield f"  log: gesturebench logs {step.key[:8]}; again: {commands(step.key[:8], named)['retry']}"
 
 
 def show_logs(what: str, runs: Path, last: int = 3) -> None:

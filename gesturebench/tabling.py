@@ -1,7 +1,6 @@
 """What the verbs that print results do: `table`, `report`, `reproduce`."""
 
 import contextlib
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,11 +9,11 @@ from pathlib import Path
 from gesturebench.benchmarks.grid import grid_names
 from gesturebench.benchmarks.plan import Plan
 from gesturebench.benchmarks.state import RunStore, StepState
+from gesturebench.cli_options import PlanChanges
 from gesturebench.common.errors import unknown_name
 from gesturebench.common.files import check_output, writing
 from gesturebench.console import console, progress_bar
 from gesturebench.launching import Request
-from gesturebench.planning import open_plan
 from gesturebench.results.paper_table import PaperTable, own_columns, paper_sheet
 from gesturebench.results.render import FORMATS, SUFFIXES, Format, render, to_rich
 from gesturebench.results.sheet import Sheet, sheet_of
@@ -69,17 +68,19 @@ def known_states(plans: Sequence[Plan], store: RunStore) -> Mapping[str, StepSta
     return overlay(store.states(steps), steps, store)
 
 
-def make_report(plan: Plan, runs: Path, name: str, out: Path) -> None:
+def make_report(plan: Plan, runs: Path, named: str, out: Path) -> None:
+    """`named` is how a shell names the plan."""
     from gesturebench.results.figures import figures_for_report
     from gesturebench.results.report import write_report
 
     check_output(out)
     store = RunStore(runs)
-    store.require(plan.prepare, command := f"gesturebench run {shlex.quote(name)}")
+    store.require(plan.prepare, command := f"gesturebench run {named}")
     states = known_states([plan], store)
     with progress_bar("report") as progress:
-        figures = figures_for_report(plan, store, states)
-        write_report(plan, store, out, command, progress, figures, states)
+        table = build_table([plan], store, states)
+        figures = figures_for_report(plan, table, store, states)
+        write_report(plan, table, store, out, command, progress, figures)
     console().print(f"Report: {out}", markup=False, soft_wrap=True)
 
 
@@ -96,15 +97,13 @@ def list_tables() -> None:
     console().print(table)
 
 
-def reproduce_table(
-    spec: TableSpec, data: str, body: str | None, preset: str | None, request: Request, printing: Printing
-) -> int:
+def reproduce_table(spec: TableSpec, changes: PlanChanges, request: Request, printing: Printing) -> int:
     """Run what exists of a published table and print it, whatever became of the steps; returns the exit code of the
-    run. `request` says where and how to run, whatever its grid."""
+    run. `changes` go for each of its grids; `request` says where and how to run, whatever its grid."""
     from gesturebench.launching import run_plan
 
     plans = {
-        number: open_plan(grid, request.runs, data, body, preset=preset)
+        number: changes.plan(grid)
         for number, grid in enumerate(spec.grids)
         if grid in grid_names() or Path(grid).is_file()
     }
@@ -112,7 +111,7 @@ def reproduce_table(
     with contextlib.redirect_stdout(sys.stderr):  # what is printed is the table alone
         for number, plan in plans.items():
             if plan.cells and own_columns(spec, plan, number):
-                code = max(code, run_plan(plan, replace(request, grid=spec.grids[number])))
+                code = max(code, run_plan(plan, replace(request, named=changes.words(spec.grids[number]))))
     printing.show(reproduced(spec, plans, RunStore(request.runs)))
     return code
 

@@ -72,8 +72,8 @@ def _imported(metric: str, config: Config, store, scratch: Path) -> Path:
 
 def find_encoders(metrics: list[str], grid_name: str, runs: Path) -> dict[str, Path]:
     """Folders of the parts that a run of the grid has trained."""
-    from gesturebench.commands import open_plan
     from gesturebench.evaluators.registry import get_evaluator
+    from gesturebench.planning import open_plan
 
     fitted = [metric for metric in metrics if get_evaluator(metric).fitted]
     if not fitted:

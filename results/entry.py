@@ -8,7 +8,7 @@ from gesturebench.benchmarks.state import Status
 from gesturebench.evaluators.base import Column
 from gesturebench.results.identity import Identity
 from gesturebench.results.marks import Mark, Standing
-from gesturebench.results.numbers import Number
+from gesturebench.results.numbers import Number, Sample
 from gesturebench.results.significance import Verdict
 
 GROUPS = {
@@ -44,7 +44,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Line:
-    """One row: entries by column key, and by column key the identity of what was measured; `clips` that were scored."""
+    """One row: entries by column key, and by column key the identity of what was measured and the sample that a number
+    was made from; `clips` that were scored."""
 
     label: str
     group: str
@@ -55,6 +56,7 @@ class Line:
     clips: int | None
     entries: Mapping[str, Entry]
     identity: Mapping[str, Identity]
+    samples: Mapping[str, Sample]
 
 
 @dataclass(frozen=True)

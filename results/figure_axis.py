@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gesturebench.benchmarks.plan import Plan
-from gesturebench.benchmarks.state import RunStore, StepState
 from gesturebench.evaluators.base import Column
-from gesturebench.results.entry import Line
+from gesturebench.results.entry import Line, Table
 from gesturebench.results.figure_scale import ends, limits, tick_words
 from gesturebench.results.figure_style import (
     DASHES,
@@ -46,10 +45,9 @@ _DODGE = 0.5
 
 def axis_figure(
     plan: Plan,
-    store: RunStore,
+    table: Table,
     metrics: Sequence[str] = (),
     axis: str | None = None,
-    states: Mapping[str, StepState] | None = None,
     published: Printed | None = None,
 ) -> "Figure":
     """One panel per column that holds a number, one line per series of rows with its 95 % interval as a band; rows
@@ -57,7 +55,7 @@ def axis_figure(
     sweep = find_sweep(plan, axis)
     refuse_crowd("lines", len(sweep.series) + len(sweep.beside), _MOST)
     with house_style():
-        table, columns = measured(plan, store, metrics, states)
+        columns = measured(plan, table, metrics)
         lines = {line.label: line for line in table.lines}
         sweep = sweep.without(
             {label for label in sweep.beside if not any(lines[label].entries[c.key].number for c in columns)}

@@ -1,14 +1,13 @@
 """Intervals of all rows, one panel per column: what is better, and by how much more than chance."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from gesturebench.benchmarks.plan import Plan
-from gesturebench.benchmarks.state import RunStore, StepState
 from gesturebench.evaluators.base import Column
-from gesturebench.results.entry import GROUPS, Line
+from gesturebench.results.entry import GROUPS, Line, Table
 from gesturebench.results.figure_scale import ends, limits, tick_words
 from gesturebench.results.figure_style import (
     CLEAR,
@@ -48,17 +47,13 @@ most."""
 
 
 def interval_figure(
-    plan: Plan,
-    store: RunStore,
-    metrics: Sequence[str] = (),
-    states: Mapping[str, StepState] | None = None,
-    published: Printed | None = None,
+    plan: Plan, table: Table, metrics: Sequence[str] = (), published: Printed | None = None
 ) -> "Figure":
     """One row per row of the grid, one panel per column that holds a number. Anchors go through the panel as dashed
     lines, published values are open circles; a row that lies far outside is told with an arrow."""
     refuse_crowd("rows", len(plan.grid.rows), _MOST)
     with house_style():
-        table, columns = measured(plan, store, metrics, states)
+        columns = measured(plan, table, metrics)
         rows = _Rows.of([line for _, lines in table.groups() for line in lines])
         grid = Grid(len(columns), min(len(columns), 4), _PANEL, 0.75 + rows.height, rows.width + 0.25)
         caption = numbers_caption(plan, table, columns, "Dashed lines: anchors." if rows.has("anchor") else "")

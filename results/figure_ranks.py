@@ -1,15 +1,13 @@
 """Critical-difference diagrams (Demšar 2006): which rows rank better than which over the clips."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gesturebench.benchmarks.plan import Plan
-from gesturebench.benchmarks.state import RunStore, StepState
 from gesturebench.evaluators.base import Column, Direction
-from gesturebench.evaluators.registry import get_evaluator
-from gesturebench.results.entry import Table
+from gesturebench.results.entry import Line, Table
 from gesturebench.results.figure_style import (
     COLOURS,
     INK,
@@ -27,10 +25,8 @@ from gesturebench.results.figure_style import (
 from gesturebench.results.figure_words import absent, chosen_columns, title_of
 from gesturebench.results.numbers import Sample
 from gesturebench.results.rank_statistics import ALPHA, Ranking, Test, rank
-from gesturebench.results.reading import Scores, sample_of, scores_of
 from gesturebench.results.remarks import setting_of
 from gesturebench.results.render import heading
-from gesturebench.results.table import build_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,19 +43,11 @@ _TESTS = {
 }
 
 
-def rank_figure(
-    plan: Plan,
-    store: RunStore,
-    metrics: Sequence[str] = (),
-    test: Test = "nemenyi",
-    states: Mapping[str, StepState] | None = None,
-) -> "Figure":
+def rank_figure(plan: Plan, table: Table, metrics: Sequence[str] = (), test: Test = "nemenyi") -> "Figure":
     """One diagram per column in which three or more competing rows have values by clip. Bars join rows that are not
     told apart at 5 %."""
-    states = store.states(plan.steps) if states is None else states
-    table = build_table([plan], store, states)
-    samples = _samples(plan, store, chosen_columns(plan, metrics), states)
-    ranked = {key: (labels, rank(losses, test)) for key, (labels, losses) in _ranked(plan, samples)}
+    columns = {column.key: column for column in chosen_columns(plan, metrics)}
+    ranked = {key: (labels, rank(losses, test)) for key, (labels, losses) in _ranked(plan, table, columns.values())}
     if not ranked:
         raise NothingToDraw(
             f"{plan.grid.title}: nothing to rank",
@@ -67,7 +55,6 @@ def rank_figure(
             remedy="choose another metric, run more rows, or draw --kind interval",
         )
     refuse_crowd("ranked rows", max(len(labels) for labels, _ in ranked.values()), _MOST)
-    columns = {column.key: column for column in table.columns}
     with house_style():
         names = {label: wrapped(label, _LONGEST, TEXT) for labels, _ in ranked.values() for label in labels}
         side = max(text_width(line, TEXT) for lines in names.values() for line in lines) + _NUMBER + 0.2
@@ -80,41 +67,24 @@ def rank_figure(
         return panels[0].get_figure(root=True)
 
 
-Samples = Mapping[str, tuple[Column, Mapping[str, Sample]]]
-"""By column key the column and its samples by row label."""
-
-
-def _samples(plan: Plan, store: RunStore, columns: Sequence[Column], states: Mapping[str, StepState]) -> Samples:
-    """Of every row that has a number, anchors included: the ground truth is needed for what should be close to it."""
-    scores = Scores([plan], store, states)
-    metric_of = {c.key: metric for metric in plan.metrics for c in get_evaluator(metric).columns}
-    found: dict[str, tuple[Column, dict[str, Sample]]] = {}
+def _ranked(plan: Plan, table: Table, columns: Iterable[Column]) -> Iterator[tuple[str, tuple[list[str], np.ndarray]]]:
+    """By column key the labels (K,) and losses (N, K) of what can be ranked, in the order of the grid."""
+    by_label = {line.label: line for line in table.lines}
+    lines = [by_label[row.label] for row in plan.grid.rows]
+    truth = next((line for line in lines if line.method == "ground_truth"), None)
     for column in columns:
-        found[column.key] = column, {}
-        for row in plan.grid.rows:
-            cells = plan.cells_of(row.label)
-            done = scores_of(cells, metric_of[column.key], scores)
-            if cells and len(done) == len(cells) and all(s.number(column.key) is not None for s in done):
-                found[column.key][1][row.label] = sample_of(done, column.key)
-    return found
-
-
-def _ranked(plan: Plan, samples: Samples) -> Iterator[tuple[str, tuple[list[str], np.ndarray]]]:
-    """By column key the labels (K,) and losses (N, K) of what can be ranked."""
-    competing = [row.label for row in plan.grid.rows if row.group != "anchor" and _query(plan, row.label) != "oracle"]
-    truth = next((row.label for row in plan.grid.rows if row.method == "ground_truth"), None)
-    for key, (column, by_label) in samples.items():
-        labels = [label for label in competing if label in by_label and by_label[label].has_clips]
-        if len(labels) < FEWEST:
+        samples = {line.label: line.samples[column.key] for line in lines if _competes(line, column)}
+        if len(samples) < FEWEST:
             continue
-        losses = losses_of([by_label[label] for label in labels], column.direction, by_label.get(truth))
+        true = truth.samples.get(column.key) if truth else None
+        losses = losses_of(list(samples.values()), column.direction, true)
         if losses is not None and len(losses) > 1:
-            yield key, (labels, losses)
+            yield column.key, (list(samples), losses)
 
 
-def _query(plan: Plan, label: str) -> str:
-    cells = plan.cells_of(label)
-    return cells[0].query if cells else ""
+def _competes(line: Line, column: Column) -> bool:
+    """Anchors and rows that read the truth do not, nor does what has no values by clip."""
+    return line.group in ("method", "control") and column.key in line.samples and line.samples[column.key].has_clips
 
 
 def losses_of(samples: Sequence[Sample], direction: Direction, truth: Sample | None) -> np.ndarray | None:

@@ -94,8 +94,17 @@ def figure_bytes(figure: "Figure", ending: str) -> bytes:
     """The file of a figure; equal figures give equal bytes. `ending` is one of FORMATS."""
     out = io.BytesIO()
     with house_style():
+        _settle(figure)
         figure.savefig(out, format=ending.removeprefix("."), metadata=_METADATA[ending])
     return out.getvalue()
+
+
+def _settle(figure: "Figure") -> None:
+    """Lay out once and round: the solver's last digits differ from call to call, and an SVG's names come from them."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position([round(bound, 6) for bound in axes.get_position().bounds])
 
 
 def save_figure(figure: "Figure", path: Path) -> None:

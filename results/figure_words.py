@@ -1,16 +1,14 @@
 """What figures say in words, and which columns of a table they show."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from gesturebench.benchmarks.plan import Plan
-from gesturebench.benchmarks.state import RunStore, StepState
 from gesturebench.common.errors import unknown_name
 from gesturebench.evaluators.base import Column
 from gesturebench.evaluators.registry import get_evaluator
 from gesturebench.results.entry import Entry, Line, Table
 from gesturebench.results.figure_style import NothingToDraw
 from gesturebench.results.remarks import setting_of
-from gesturebench.results.table import build_table
 
 STANDIN = "stand-in corpus, not BEAT2"
 _TOLD = 12
@@ -22,11 +20,8 @@ def title_of(plan: Plan, what: str) -> str:
     return f"{plan.grid.title}: {what}" + (f" ({STANDIN})" if plan.is_standin else "")
 
 
-def measured(
-    plan: Plan, store: RunStore, metrics: Sequence[str], states: Mapping[str, StepState] | None = None
-) -> tuple[Table, tuple[Column, ...]]:
-    """The grid's table, and of its columns those that are asked for and hold a number."""
-    table = build_table([plan], store, states)
+def measured(plan: Plan, table: Table, metrics: Sequence[str]) -> tuple[Column, ...]:
+    """Of the columns of a grid's table those that are asked for and hold a number."""
     asked = chosen_columns(plan, metrics)
     with_numbers = tuple(c for c in asked if any(line.entries[c.key].number for line in table.lines))
     if not with_numbers:
@@ -34,7 +29,7 @@ def measured(
             f"{plan.grid.title}: no number of {', '.join(c.key for c in asked)} is there yet",
             remedy="run the grid first; `gesturebench status` says how far it is",
         )
-    return table, with_numbers
+    return with_numbers
 
 
 def chosen_columns(plan: Plan, names: Sequence[str]) -> tuple[Column, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from gesturebench.benchmarks.plan import Plan
 from gesturebench.benchmarks.state import RunStore, StepState
 from gesturebench.common.errors import InputError, unknown_name
+from gesturebench.results.entry import Table
 from gesturebench.results.figure_axis import axis_figure
 from gesturebench.results.figure_curves import curve_figure
 from gesturebench.results.figure_intervals import interval_figure
@@ -17,6 +18,7 @@ from gesturebench.results.figure_sweep import axes_of
 from gesturebench.results.printed import Printed, printed_in
 from gesturebench.results.rank_statistics import TESTS, Test
 from gesturebench.results.specs import load_spec
+from gesturebench.results.table import build_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,26 +73,29 @@ def _refuse_others(option: str, value: str | None, kind: str, kinds: tuple[Kind,
 def draw_figure(wish: Wish, plan: Plan, store: RunStore, states: Mapping[str, StepState] | None = None) -> "Figure":
     """The figure; `states` of the plan's steps by key, where more is known than the store's files say. Rows that are
     not there yet are gaps that the caption names."""
+    if wish.kind == "curves":
+        return curve_figure(plan, store, wish.metrics, states)
     kinds = {
         "axis": partial(axis_figure, axis=wish.axis, published=wish.published),
         "interval": partial(interval_figure, published=wish.published),
         "ranks": partial(rank_figure, test=wish.test),
-        "curves": curve_figure,
     }
-    return kinds[wish.kind](plan, store, wish.metrics, states=states)
+    return kinds[wish.kind](plan, build_table([plan], store, states), wish.metrics)
 
 
 def figures_for_report(
-    plan: Plan, store: RunStore, states: Mapping[str, StepState] | None = None, published: Printed | None = None
+    plan: Plan, table: Table, store: RunStore, states: Mapping[str, StepState] | None = None
 ) -> list[tuple[str, str]]:
-    """Title and SVG element of every figure that there is something to draw for, ready to stand in an HTML page."""
-    wishes = [("Intervals", Wish("interval", published=published))]
-    wishes += [(f"Along {axis}", Wish("axis", axis=axis, published=published)) for axis in own_axes(plan)]
-    wishes += [("Ranks", Wish("ranks")), ("Training", Wish("curves"))]
+    """Title and SVG element of every figure that there is something to draw for, ready to stand in an HTML page;
+    `table` is that of the plan."""
+    drawings = [("Intervals", partial(interval_figure, plan, table))]
+    drawings += [(f"Along {axis}", partial(axis_figure, plan, table, axis=axis)) for axis in own_axes(plan)]
+    drawings += [("Ranks", partial(rank_figure, plan, table))]
+    drawings += [("Training", partial(curve_figure, plan, store, states=states))]
     found = []
-    for title, wish in wishes:
+    for title, draw in drawings:
         try:
-            found.append((title, svg_of(draw_figure(wish, plan, store, states))))
+            found.append((title, svg_of(draw())))
         except NothingToDraw:
             continue  # a figure that does not exist for this grid, or not yet
     return found

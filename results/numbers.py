@@ -55,13 +55,11 @@ class Sample:
         return self.values is not None and self.values.shape[1] > 1
 
 
-def summarise(sample: Sample) -> Number:
-    """Mean over seeds; the interval from clips where there are several, else from seeds where there are several."""
-    return summarise_all([sample])[0][0]
+def summarise(samples: Sequence[Sample]) -> tuple[list[Number], list[np.ndarray | None]]:
+    """The number of every sample, and the bootstrap means that its interval was read from, see `replicates`.
 
-
-def summarise_all(samples: Sequence[Sample]) -> tuple[list[Number], list[np.ndarray | None]]:
-    """The number of every sample, and the bootstrap means that its interval was read from, see `replicates`."""
+    A number is the mean over seeds; its interval is from clips where there are several, else from seeds where there are
+    several."""
     means = replicates(samples)
     places = [place for place, means_B in enumerate(means) if means_B is not None]
     found = dict(zip(places, _limits([means[place] for place in places])))
@@ -79,8 +77,11 @@ def _number(sample: Sample, interval: tuple[float, float] | None) -> Number:
 
 
 def replicates(samples: Sequence[Sample]) -> list[np.ndarray | None]:
-    """The bootstrap means (B,) of every sample that has clips, None for the others.
+    """The bootstrap means (B,) of every sample that has clips, mean_s (sum_c w_sc v_sc / sum_c w_sc) with clips and
+    seeds drawn with replacement; None for the others.
 
+    A clip is drawn with all its seeds (they share its speech), hence clips and seeds are crossed (Owen 2007,
+    "pigeonhole bootstrap").
     Samples of equal shape are drawn together and with the same draws, so that differences between two rows of a table
     are paired: replicate b of both has the same clips and seeds. NaN where a replicate drew nothing with a weight.
     """
@@ -97,15 +98,6 @@ def replicates(samples: Sequence[Sample]) -> list[np.ndarray | None]:
             for place, means_B in zip(some, means_EB):
                 found[place] = means_B
     return found
-
-
-def clip_bootstrap(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    """Percentile limits of mean_s (sum_c w_sc v_sc / sum_c w_sc), clips and seeds drawn with replacement.
-
-    A clip is drawn with all its seeds (they share its speech), hence clips and seeds are crossed (Owen 2007,
-    "pigeonhole bootstrap").
-    """
-    return _limits([_bootstrap(values[None], weights[None])[0]])[0]
 
 
 def interval_of(means_B: np.ndarray) -> tuple[float, float]:

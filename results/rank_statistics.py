@@ -11,9 +11,7 @@ from typing import Literal
 import numpy as np
 
 from gesturebench.common.errors import unknown_name
-from gesturebench.results.significance import holm
-
-ALPHA = 0.05
+from gesturebench.results.significance import ALPHA, holm
 
 Test = Literal["nemenyi", "wilcoxon"]
 """`nemenyi`: methods differ whose mean ranks are apart by a critical difference; `wilcoxon`: whose signed ranks over

@@ -6,8 +6,8 @@ from gesturebench.benchmarks.plan import Plan
 from gesturebench.benchmarks.state import RunStore, StepState
 from gesturebench.benchmarks.step import Step
 from gesturebench.evaluators.registry import get_evaluator
-from gesturebench.results.entry import Line, Table
-from gesturebench.results.marks import Silence
+from gesturebench.results.entry import Entry, Line, Table
+from gesturebench.results.marks import Silence, Standing
 from gesturebench.results.reading import Scores, scores_of
 
 _INTERVALS = {
@@ -82,8 +82,20 @@ def _on_marks(table: Table) -> Iterator[str]:
     told = [text.format(", ".join(silent[reason])) for reason, text in _SILENCE.items() if silent[reason]]
     if told:
         yield "Without marks: " + "; ".join(told) + "."
+    untested = {
+        line.label: [c.heading for c in table.columns if _is_untested(line.entries[c.key], table.standings[c.key])]
+        for line in table.lines
+    }
+    told = [f"{label} ({', '.join(headings)})" for label, headings in untested.items() if headings]
+    if told:
+        yield "Not compared, for too few seeds or other clips than the best row's: " + "; ".join(told) + "."
     if any(entry.against_baseline for line in table.lines for entry in line.entries.values()):
         yield f"* differs from {table.baseline}: {real}."
+
+
+def _is_untested(entry: Entry, found: Standing) -> bool:
+    """Whether other rows of its column have marks, and this one was not tested against the best."""
+    return bool(found.marks) and entry.against_best is not None and entry.against_best.p is None
 
 
 def _facts(plan: Plan, scores: Scores) -> Iterator[str]:

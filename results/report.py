@@ -3,22 +3,22 @@
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from gesturebench.benchmarks.plan import Cell, Plan
-from gesturebench.benchmarks.state import MOTIONS, RunStore, StepState
+from gesturebench.benchmarks.state import MOTIONS, RunStore
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import writing
 from gesturebench.common.motion.export import load_motion
 from gesturebench.common.progress import Progress, silent
+from gesturebench.results.entry import Table
 from gesturebench.results.render import html_table, template
 from gesturebench.results.sheet import sheet_of
 from gesturebench.results.strips import Moment, choose_moments, film_strip
-from gesturebench.results.table import build_table
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,15 @@ class RowView:
 
 def write_report(
     plan: Plan,
+    table: Table,
     store: RunStore,
     out: Path,
     command: str,
     progress: Progress = silent,
     figures: Sequence[tuple[str, str]] = (),
-    states: Mapping[str, StepState] | None = None,
 ) -> None:
-    """Render the page of a grid; rows that are not there yet say so. `command` is what runs the grid, for the error
-    message; `figures`, titles with `<svg>` elements, stand below the table; `states` as in `build_table`."""
-    table = build_table([plan], store, states)
+    """Render the page of a grid and its table; rows that are not there yet say so. `command` is what runs the grid, for
+    the error message; `figures`, titles with `<svg>` elements, stand below the table."""
     clips = ClipStore.open(store.require(plan.prepare, command))
     clip_id = example_clip(plan, clips)
     truth = clips.truth(clip_id) if clips.has_truth else ()
@@ -50,9 +49,10 @@ def write_report(
     moments = choose_moments(clips.speech(clip_id), truth, motion.duration_s)
     rows = list(_rows(plan, store, clips, clip_id, moments, progress))
     links = {row.label: f"#{quote(row.label)}" for row in rows}
+    sheet = sheet_of(table)
     page = template("report.html").render(
-        table=table,
-        element=html_table(sheet_of(table), links),
+        sheet=sheet,
+        table=html_table(sheet, links),
         figures=[(title, _inline(svg)) for title, svg in figures],
         clip_id=clip_id,
         duration_s=motion.duration_s,

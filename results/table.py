@@ -14,7 +14,7 @@ from gesturebench.results.condition import Conditions, worst
 from gesturebench.results.entry import GROUPS, Entry, Line, Table
 from gesturebench.results.identity import Identity, differences, identity_of
 from gesturebench.results.marks import Standing, standing
-from gesturebench.results.numbers import Sample, summarise_all
+from gesturebench.results.numbers import Sample, summarise
 from gesturebench.results.reading import Score, Scores, sample_of, scores_of
 from gesturebench.results.remarks import remarks_on, setting_of, smaller_batches
 from gesturebench.results.significance import Contender
@@ -140,7 +140,7 @@ def _without(cells: Sequence[Cell], metric: str, key: str, found: Sequence[Score
 def _lines(drafts: Sequence[_Draft], columns: Sequence[Column]) -> tuple[list[Line], dict[str, list[Contender | None]]]:
     """Every row with its numbers; by column key what the rows bring to a comparison, None where a number is missing."""
     places = [(draft, c.key) for draft in drafts for c in columns if c.key in draft.samples]
-    numbers, means = summarise_all([draft.samples[key] for draft, key in places])
+    numbers, means = summarise([draft.samples[key] for draft, key in places])
     entries: list[dict[str, Entry]] = [dict(draft.without) for draft in drafts]
     contenders: dict[str, list[Contender | None]] = {c.key: [None] * len(drafts) for c in columns}
     at = {id(draft): row for row, draft in enumerate(drafts)}
@@ -149,7 +149,7 @@ def _lines(drafts: Sequence[_Draft], columns: Sequence[Column]) -> tuple[list[Li
         entries[row][key] = Entry(number, "done", seeds_done=number.seeds, seeds=number.seeds)
         contenders[key][row] = Contender(row, draft.samples[key], means_B)
     lines = [
-        Line(d.label, d.group, d.method, d.query, d.note, d.seeds, d.clips, entries[row], d.identity)
+        Line(d.label, d.group, d.method, d.query, d.note, d.seeds, d.clips, entries[row], d.identity, d.samples)
         for row, d in enumerate(drafts)
     ]
     return lines, contenders

@@ -1,10 +1,11 @@
 """Slurm's own commands: what they print, or why they did not."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from gesturebench.common.errors import InputError
@@ -29,12 +30,7 @@ class Refused(Exception):
 
 def call(*words: str, timeout_s: float = _TIMEOUT_S) -> str:
     """Run one of Slurm's commands and return its standard output."""
-    if shutil.which(words[0]) is None:
-        raise InputError(
-            f"{words[0]}: no such command",
-            expected="Slurm's commands on PATH",
-            remedy="run this on a login node of the cluster, or with --launcher local",
-        )
+    require(words[0])
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=timeout_s, env=_environment())
     except subprocess.TimeoutExpired as error:
@@ -42,6 +38,17 @@ def call(*words: str, timeout_s: float = _TIMEOUT_S) -> str:
     if done.returncode:
         raise failure(done.stderr or done.stdout or f"exit code {done.returncode}")
     return done.stdout
+
+
+def require(*commands: str) -> None:
+    """Refuse to go on where one of Slurm's commands is missing."""
+    for command in commands:
+        if shutil.which(command) is None:
+            raise InputError(
+                f"{command}: no such command",
+                expected="Slurm's commands on PATH",
+                remedy="run this on a login node of the cluster, or with --launcher local",
+            )
 
 
 def failure(text: str) -> Exception:
@@ -57,12 +64,30 @@ def _environment() -> dict[str, str]:
     return kept | {"SLURM_TIME_FORMAT": "standard", "LC_ALL": "C.UTF-8"}
 
 
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Silence and refusal as a person at the command line should read them."""
+    try:
+        yield
+    except Unreachable as error:
+        raise InputError(
+            f"Slurm does not answer: {error}", remedy="run the command again later; nothing is lost"
+        ) from error
+    except Refused as error:
+        raise InputError(
+            f"Slurm refuses: {error}", expected="a request that it grants", remedy="mend that and run the command again"
+        ) from error
+
+
+DELAYS_S = (1, 2, 4, 8)
+"""Seconds before a daemon that did not answer is asked again."""
+
 T = TypeVar("T")
 
 
-def patiently(ask: Callable[[], T], *, delays_s: Sequence[float] = (1, 2, 4, 8), tell: Callable[[str], None]) -> T:
+def patiently(ask: Callable[[], T], *, tell: Callable[[str], None]) -> T:
     """Ask again, later and later, while a daemon does not answer; the last answer counts."""
-    for delay_s in delays_s:
+    for delay_s in DELAYS_S:
         try:
             return ask()
         except Unreachable as error:

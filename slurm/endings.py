@@ -3,12 +3,13 @@ report that says how to see it again and how to retry."""
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from gesturebench.benchmarks.attempts import Attempt, Attempts
+from gesturebench.benchmarks.attempts import Attempts
 from gesturebench.benchmarks.failure import Failure, FailureKind
-from gesturebench.benchmarks.policy import Policy, decide
+from gesturebench.benchmarks.failure_report import report_failure
+from gesturebench.benchmarks.policy import decide, next_batch_divisor
 from gesturebench.benchmarks.state import RunStore, StepState
 from gesturebench.benchmarks.step import Step
 from gesturebench.common.files import read_json, write_json
@@ -37,20 +38,21 @@ def settle(steps: Iterable[Step], states: Mapping[str, StepState], store: RunSto
         post = found.posts.get(step.key)
         if post is None or states[step.key].status not in OPEN or found.is_active(step.key):
             continue
-        kind = death(step.key, store, found)
-        if kind == "lost" and states[step.key].status == "running":
-            continue  # forgotten by Slurm, but alive on its node
+        kind = death(step.key, states[step.key], store, found)
         if kind is not None and not store.is_done(step):
-            endings.append(_close(step, kind, store, post, found.job(step.key)))
+            endings.append(_close(step, kind, store, found))
     return endings
 
 
-def _close(step: Step, kind: FailureKind, store: RunStore, post: Post, job: Job | None) -> Ending:
+def _close(step: Step, kind: FailureKind, store: RunStore, found: Survey) -> Ending:
+    post, job, job_id = found.posts[step.key], found.job(step.key), found.job_id(step.key)
     detail, attempts = ending(post, job), Attempts(store.runs)
-    attempt = next((one for one in reversed(attempts.of(step.key)) if one.outcome is None), None)
+    tried = attempts.of(step.key)
+    attempt = next((one for one in reversed(tried) if one.outcome is None and one.job == job_id), None)
     if attempt is None and kind != "cancelled":  # the job ended before the step began: that is a try as well
         node = (job and job.node) or None
-        attempt = replace(attempts.begin(step), host=node or "?", node=node, job=post.job_id, life=0, pid=0)
+        begun = attempts.begin(step, next_batch_divisor(tried))
+        attempt = replace(begun, host=node or "?", node=node, job=job_id, life=0, pid=0)
     if attempt is not None:
         attempt = attempts.end(attempt, kind, detail)
     decision = decide(kind, attempts.of(step.key), post.submission.profile.policy)
@@ -58,52 +60,52 @@ def _close(step: Step, kind: FailureKind, store: RunStore, post: Post, job: Job 
         if attempt is not None:
             attempts.end(attempt, kind, detail, final=True)
         message = detail if kind == "cancelled" else f"{detail}; {decision.reason}"
-        bury(step, Failure(kind, kind, message, error_tail(post)), store, post, job)
+        bury(step, Failure(kind, kind, message, error_tail(post)), store, post.submission, post, job)
     return Ending(step, kind, detail, not decision.retry)
 
 
 def give_up_hopeless(steps: Iterable[Step], store: RunStore, submission: Submission) -> int:
     """Of steps that were stopped in their job, end those for good that the policy grants no further try; how many."""
-    return sum(_hopeless(step, store, submission.profile.policy) for step in steps)
+    return sum(_hopeless(step, store, submission) for step in steps)
 
 
-def _hopeless(step: Step, store: RunStore, policy: Policy) -> bool:
+def _hopeless(step: Step, store: RunStore, submission: Submission) -> bool:
     attempts = Attempts(store.runs)
     tried = attempts.of(step.key)
     if not tried or tried[-1].outcome not in ("timeout", "preempted"):
         return False
-    decision = decide(tried[-1].outcome, tried, policy)
+    decision = decide(tried[-1].outcome, tried, submission.profile.policy)
     if not decision.retry:
         attempts.end(tried[-1], tried[-1].outcome, tried[-1].message, final=True)
         failure = Failure(tried[-1].outcome, tried[-1].outcome, f"{tried[-1].message}; {decision.reason}")
-        bury(step, failure, store)
+        bury(step, failure, store, submission)
     return not decision.retry
 
 
-def bury(step: Step, failure: Failure, store: RunStore, post: Post | None = None, job: Job | None = None) -> None:
-    """The report of a step that has ended for good, in the runner's format."""
-    report = {
-        "kind": step.kind,
-        "label": step.label,
-        "spec": dict(step.spec),
-        "failure": asdict(failure),
-        "attempts": [_told(attempt) for attempt in Attempts(store.runs).of(step.key)],
-    }
-    if post is not None:
-        report |= _about_job(post, job)
-    write_json(store.failure_file(step.key), report | commands(step.key, post and post.submission.grid))
+def bury(
+    step: Step,
+    failure: Failure,
+    store: RunStore,
+    submission: Submission,
+    post: Post | None = None,
+    job: Job | None = None,
+) -> None:
+    """Report a step that has ended for good, with its job where that tells something, and the commands."""
+    about = {} if post is None else _about_job(post, job)
+    report_failure(step, failure, store, about | commands(step.key, submission.grid))
 
 
 def complete_report(step: Step, store: RunStore, post: Post) -> None:
     """Add to the runner's report of a failed step where it ran, and the commands."""
     path = store.failure_file(step.key)
-    if path.is_file():
-        write_json(path, read_json(path) | _about_job(post, None) | commands(step.key, post.submission.grid))
+    if path.is_file() and isinstance(report := read_json(path), dict):
+        write_json(path, report | _about_job(post, None) | commands(step.key, post.submission.grid))
 
 
-def commands(key: str, grid: str | None) -> dict[str, str]:
-    """What to type to see a failure again on this machine, and to retry on the cluster."""
-    retry = f"gesturebench resubmit {grid or 'GRID'} --step {key}"
+def commands(key: str, named: str) -> dict[str, str]:
+    """What to type to see a failure again on this machine, and to retry on the cluster; `named` is how a shell names
+    the plan."""
+    retry = f"gesturebench resubmit {named} --step {key}"
     return {"reproduce": f"{retry} --launcher local --workers 1", "retry": retry}
 
 
@@ -112,11 +114,6 @@ def _about_job(post: Post, job: Job | None) -> dict[str, Any]:
     if job is not None:
         about |= {"node": job.node, "slurm_state": job.state, "exit_code": job.exit_code, "reason": job.reason}
     return about
-
-
-def _told(attempt: Attempt) -> dict[str, Any]:
-    told = ("nonce", "outcome", "message", "host", "node", "job", "batch_divisor")
-    return {name: value for name, value in asdict(attempt).items() if name in told}
 
 
 def may_write(store: RunStore) -> bool:

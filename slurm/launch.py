@@ -3,21 +3,20 @@ by anybody, and after any accident."""
 
 import contextlib
 import getpass
-import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gesturebench.benchmarks.attempts import Attempts, recent
+from gesturebench.benchmarks.attempts import Attempts
 from gesturebench.benchmarks.claims import Claims
 from gesturebench.benchmarks.forecast import forecast
 from gesturebench.benchmarks.runner import check_writable, missing_steps
 from gesturebench.benchmarks.state import RunStore, StepState, names_in
 from gesturebench.benchmarks.step import Step
 from gesturebench.common.errors import InputError
-from gesturebench.slurm.client import Refused, Unreachable, patiently
+from gesturebench.slurm.client import Refused, Unreachable, patiently, require
 from gesturebench.slurm.endings import Ending, settle
 from gesturebench.slurm.executor import check_requests, submit_array
 from gesturebench.slurm.packs import Array, Limits, Place, make_arrays
@@ -74,14 +73,15 @@ def launch(
     """Submit the chosen steps that are neither done nor on their way. What a person wants now replaces jobs that never
     start; a program that follows a grid leaves those, and what somebody may have cancelled, as they are.
 
-    `grid` is the name under which people know the plan. `execute` ("module:function") replaces what steps do, for
+    `grid` is how a shell names the plan. `execute` ("module:function") replaces what steps do, for
     tests. Slurm's refusal is an `InputError` with its own words, nothing being submitted then.
     """
     check_writable(store.runs)
-    _require_commands()
+    require("sbatch", "srun", "squeue")
     with _alone(store.runs, tell):
-        reconcile(store.runs, tell)
-        found = patiently(lambda: survey(store.runs, [step.key for step in steps]), tell=tell)
+        history = submissions(store.runs)
+        reconcile(history, tell)
+        found = patiently(lambda: survey(history, [step.key for step in steps]), tell=tell)
         done = Launch(endings=settle(steps, store.states(steps), store, found))
         states = store.states(steps)
         places = live_places(steps, states, found)
@@ -154,11 +154,13 @@ def _submit(
     limits = Limits(60 * profile.pack_minutes, profile.pack_max, profile.array_max)
     seconds = expected_seconds(wanted, store.runs, profile)
     arrays = make_arrays(wanted, profile.request, seconds, limits, lambda n: array_name(nonce, n), live)
+    for array in arrays:
+        profile.check_time(array.request, f"{array.packs[0][0].kind} steps")
     requests = {array.request.model_dump_json(): array.request for array in arrays}
     profile = _checked(list(requests.values()), profile, bad_nodes(wanted, store), tell)
     by = f"{getpass.getuser()}@{socket.gethostname()}"
     submission = write_submission(store.runs, nonce, grid, by, profile, arrays, execute)
-    cancel(_stuck_jobs(wanted, found))
+    _replace(_stuck_jobs(wanted, found), tell)
     for step in wanted:
         store.failure_file(step.key).unlink(missing_ok=True)
     jobs, sizes = _known_jobs(live, found)
@@ -178,6 +180,14 @@ def _stuck_jobs(wanted: Sequence[Step], found: Survey) -> list[str]:
     return sorted({job.id for job in jobs if job is not None and job.state in WAITING})
 
 
+def _replace(stuck: list[str], tell: Callable[[str], None]) -> None:
+    """Take jobs out of the queue; who may not (they are a colleague's) leaves them there, where they find all done."""
+    try:
+        patiently(lambda: cancel(stuck), tell=tell)
+    except Refused as error:
+        tell(f"jobs {', '.join(stuck)} were not cancelled: {error}")
+
+
 def _checked(requests: list[Request], profile: Profile, nodes: frozenset[str], tell: Callable[[str], None]) -> Profile:
     """The profile, avoiding nodes where steps have died if the cluster can do without them, if Slurm grants all that is
     asked for."""
@@ -191,9 +201,9 @@ def _checked(requests: list[Request], profile: Profile, nodes: frozenset[str], t
 
 
 def bad_nodes(steps: Sequence[Step], store: RunStore) -> frozenset[str]:
-    """Nodes on which the last try at one of these steps crashed or was lost."""
+    """Nodes on which the last try at one of these steps crashed or was lost, also where it was then given up."""
     attempts, known = Attempts(store.runs), names_in(store.runs / ".attempts")
-    last = [recent(attempts.of(step.key))[-1:] for step in steps if step.key in known]
+    last = [attempts.of(step.key)[-1:] for step in steps if step.key in known]
     return frozenset(one.node for tried in last for one in tried if one.node and one.outcome in ("crash", "node"))
 
 
@@ -220,15 +230,19 @@ def _known_jobs(live: Mapping[str, Place], found: Survey) -> tuple[dict[str, str
     return jobs, sizes
 
 
-_DELAYS_S = (1, 3, 6, 12, 24)
+DELAYS_S = (1, 3, 6, 12, 24)
+"""Seconds before an array is handed over again."""
 
 
 def _hand_over(array: Array, number: int, submission: Submission, dependency: str, tell: Callable[[str], None]) -> str:
     """Submit one array, whatever becomes of the controller meanwhile: one that did not answer may have accepted it, so
-    its name is looked for before it is submitted again."""
-    for delay_s in (*_DELAYS_S, None):
+    it is submitted again only after Slurm has said that it knows nothing of that name."""
+    called = False
+    for delay_s in (*DELAYS_S, None):
         try:
-            job = submit_array(array, number, submission.folder, submission.profile, dependency)
+            job = _twin(array.name, submission) if called else None
+            called = True
+            job = job or submit_array(array, number, submission.folder, submission.profile, dependency)
             break
         except Refused as error:
             _give_up(submission, number)
@@ -238,13 +252,8 @@ def _hand_over(array: Array, number: int, submission: Submission, dependency: st
                 remedy="mend that and run the command again: what was accepted stays in the queue",
             ) from error
         except Unreachable as error:
-            job = _twin(array.name, submission)
-            if job:
-                break
             if delay_s is None:
-                raise InputError(
-                    f"Slurm does not answer: {error}", remedy="run the command again later; nothing is lost"
-                ) from error
+                raise
             tell(f"Slurm does not answer ({error}); trying again in {delay_s} s")
             time.sleep(delay_s)
     write_answer(submission.folder, number, job)
@@ -252,11 +261,11 @@ def _hand_over(array: Array, number: int, submission: Submission, dependency: st
 
 
 def _twin(name: str, submission: Submission) -> str | None:
-    """The job id under which Slurm knows an array of this name, if it does and answers."""
+    """The job id under which Slurm knows an array of this name, None if it answers and knows none."""
     try:
         return look([name], [], submission.since).ids().get(name)
-    except (Refused, Unreachable):
-        return None
+    except Refused as error:  # about the question, not about the jobs
+        raise Unreachable(str(error)) from error
 
 
 def _give_up(submission: Submission, first: int) -> None:
@@ -264,10 +273,10 @@ def _give_up(submission: Submission, first: int) -> None:
         write_answer(submission.folder, number, "")
 
 
-def reconcile(runs: Path, tell: Callable[[str], None] = print) -> None:
+def reconcile(history: Iterable[Submission], tell: Callable[[str], None] = print) -> None:
     """Find out what became of arrays whose submitter never noted an answer: those that Slurm knows are adopted, the
     others declared void, so that they do nothing should they turn up late."""
-    for submission in submissions(runs):
+    for submission in history:
         open_numbers = [n for n in range(len(submission.packs)) if read_answer(submission.folder, n) is None]
         if not open_numbers:
             continue
@@ -294,13 +303,3 @@ def _alone(runs: Path, tell: Callable[[str], None], patience_s: float = 300) -> 
         yield
     finally:
         claims.close()
-
-
-def _require_commands() -> None:
-    for command in ("sbatch", "srun", "squeue"):
-        if shutil.which(command) is None:
-            raise InputError(
-                f"{command}: no such command",
-                expected="Slurm's commands on PATH",
-                remedy="run this on a login node of the cluster, or with --launcher local",
-            )

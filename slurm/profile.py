@@ -2,13 +2,14 @@
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
 from pydantic import Field
 
 from gesturebench.benchmarks.policy import Policy
 from gesturebench.benchmarks.resources import Resources
 from gesturebench.benchmarks.step import Kind, Step
+from gesturebench.benchmarks.yaml_file import read_mapping
 from gesturebench.common.config import Config
 from gesturebench.common.errors import InputError
 
@@ -82,14 +83,18 @@ class Profile(Config):
     def checked(self, where: str = "profile") -> "Profile":
         """The profile, if every job outlives its warning."""
         for kind in PerKind.model_fields:
-            minutes = DEFAULT.overlaid(self.defaults).overlaid(getattr(self.steps, kind)).minutes
-            if minutes * 60 <= self.signal_delay_s:
-                raise InputError(
-                    f"{where}: {kind} steps get {minutes} min, and are to be warned {self.signal_delay_s} s before",
-                    expected="a time limit longer than signal_delay_s",
-                    remedy="raise time_min or lower signal_delay_s",
-                )
+            request = DEFAULT.overlaid(self.defaults).overlaid(getattr(self.steps, kind))
+            self.check_time(request, f"{where}: {kind} steps")
         return self
+
+    def check_time(self, request: Request, what: str) -> None:
+        """Refuse jobs that would be warned of their end as soon as they begin."""
+        if request.minutes * 60 <= self.signal_delay_s:
+            raise InputError(
+                f"{what} get {request.minutes} min, and are to be warned {self.signal_delay_s} s before",
+                expected="a time limit longer than signal_delay_s",
+                remedy="raise time_min or lower signal_delay_s",
+            )
 
     def request(self, step: Step) -> Request:
         """What a job for this step asks for."""
@@ -99,25 +104,13 @@ class Profile(Config):
 
 def load_profile(path: Path | None) -> Profile:
     """The profile in a YAML file; without one, Slurm's own defaults."""
-    return Profile() if path is None else Profile.parse(_mapping(path), path.name).checked(path.name)
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror})", expected="a YAML file", remedy="correct --profile"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        text = " ".join(str(error).split())
-        raise InputError(f"{path}: not valid YAML ({text})", remedy="correct the file") from error
-    if not isinstance(values, dict):
-        raise InputError(
-            f"{path}: holds {'nothing' if values is None else type(values).__name__}",
-            expected="a mapping with defaults, steps, setup ...",
-            remedy="correct the file, or leave --profile out for Slurm's defaults",
-        )
-    return values
+    if path is None:
+        return Profile()
+    if not path.is_file():
+        raise InputError(f"{path}: no such file", expected="a YAML file", remedy="correct --profile")
+    values = read_mapping(
+        path,
+        expected="a mapping with defaults, steps, setup ...",
+        remedy="correct the file, or leave --profile out for Slurm's defaults",
+    )
+    return Profile.parse(values, path.name).checked(path.name)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from gesturebench.benchmarks.owner import element_of
 from gesturebench.slurm.client import Refused, Unreachable, call
 
 ACTIVE = frozenset(
@@ -109,11 +110,7 @@ def _sacct(names: list[str], ids: list[str], since: str | None) -> str:
 def _by_place(jobs: Iterable[Job], names: list[str]) -> dict[tuple[str, int], Job]:
     """The last entry of each; numbers that Slurm gave out again belong to jobs of other names."""
     wanted = set(names)
-    return {(job.name, _index(job.id)): job for job in jobs if job.name in wanted}
-
-
-def _index(job_id: str) -> int:
-    return int(job_id.partition("_")[2] or 0)
+    return {(job.name, element_of(job.id)): job for job in jobs if job.name in wanted}
 
 
 def read_squeue(text: str) -> Iterator[Job]:

@@ -28,14 +28,15 @@ def _put_pickle(folder: Path) -> None:
     never did. What to do is known from the job's name: the pickle is put there by whoever comes first."""
     from submitit.core.utils import DelayedSubmission, JobPaths
 
-    array, element = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    job_id = f"{array}_{element}" if array and element else os.environ["SLURM_JOB_ID"]
+    from gesturebench.benchmarks.owner import SlurmJob, element_of
+
+    job_id = SlurmJob.of().id
     final = JobPaths(folder, job_id).submitted_pickle
     if final.exists():
         return
     number = int(os.environ["SLURM_JOB_NAME"].rpartition("-")[2])
     part = final.with_name(f".{final.name}.{os.getpid()}")
-    DelayedSubmission(Payload(folder.parent, number), int(element or 0)).dump(part)
+    DelayedSubmission(Payload(folder.parent, number), element_of(job_id)).dump(part)
     os.replace(part, final)
 
 

@@ -3,7 +3,7 @@ the rest."""
 
 from collections.abc import Iterable, Mapping
 
-from gesturebench.benchmarks.attempts import Attempts
+from gesturebench.benchmarks.attempts import Attempt, Attempts
 from gesturebench.benchmarks.failure import FailureKind
 from gesturebench.benchmarks.state import STATUS_OF, RunStore, StepState
 from gesturebench.benchmarks.step import Step
@@ -11,7 +11,7 @@ from gesturebench.common.errors import InputError
 from gesturebench.slurm.client import Refused, Unreachable
 from gesturebench.slurm.logs import error_tail
 from gesturebench.slurm.queue import Job
-from gesturebench.slurm.submission import FOLDER
+from gesturebench.slurm.submission import FOLDER, submissions
 from gesturebench.slurm.survey import Post, Survey, survey
 from gesturebench.slurm.verdict import never_starts, verdict
 
@@ -34,7 +34,7 @@ def look_around(store: RunStore, keys: Iterable[str]) -> Survey:
     if not (store.runs / FOLDER).is_dir():
         return Survey()
     try:
-        return survey(store.runs, keys)
+        return survey(submissions(store.runs), keys)
     except (InputError, Refused, Unreachable):
         return Survey()
 
@@ -45,10 +45,8 @@ def _overlaid(key: str, state: StepState, store: RunStore, found: Survey) -> Ste
         return state
     if job is not None and job.is_active:
         return _waiting(state, job)
-    kind = death(key, store, found)
-    if kind is None or (kind == "lost" and state.status == "running"):
-        return state
-    return StepState(STATUS_OF[kind], ending(post, job))
+    kind = death(key, state, store, found)
+    return state if kind is None else StepState(STATUS_OF[kind], ending(post, job))
 
 
 def _waiting(state: StepState, job: Job) -> StepState:
@@ -64,32 +62,36 @@ def _waiting(state: StepState, job: Job) -> StepState:
     return StepState("queued", f"its turn comes in job {job.id} on {job.node or '?'}")
 
 
-def death(key: str, store: RunStore, found: Survey) -> FailureKind | None:
-    """How this step ended with its job, which is over; None if it was not at work when the job ended. A job that ended
-    before any of its steps began is held against the first."""
+def death(key: str, state: StepState, store: RunStore, found: Survey) -> FailureKind | None:
+    """How this step, of which the files say `state`, ended with its job, which is over. None if it was not at work when
+    the job ended, or is none of that job's any more. A job that ended before any of its steps began is held against the
+    first; one that a person cancelled takes all its steps along."""
     post, job = found.posts[key], found.job(key)
     if job is None:
-        if not found.is_lost(key):
-            return None
-        kind: FailureKind | None = "lost"
+        kind: FailureKind | None = "lost" if found.is_lost(key) else None
     else:
         kind = verdict(job, error_tail(post))
-    if kind is None or kind == "cancelled" or _was_at_work(key, post, store):
-        return kind
+    if kind is None:
+        return None
+    last = next(reversed(Attempts(store.runs).of(key)), None)
+    if last is not None and last.outcome is None and last.job == found.job_id(key):
+        return None if kind == "lost" and state.status == "running" else kind  # forgotten, but alive on its node
+    if state.status == "running" or _went_on(last, key, found):
+        return None
     waiting = [k for k in post.submission.keys(post.place) if k in found.posts]
-    return kind if waiting[:1] == [key] and _never_began(post, store) else None
+    is_first = waiting[:1] == [key] and _never_began(key, store, found)
+    return kind if kind == "cancelled" or is_first else None
 
 
-def _was_at_work(key: str, post: Post, store: RunStore) -> bool:
-    attempts = Attempts(store.runs).of(key)
-    return bool(attempts) and attempts[-1].outcome is None and attempts[-1].job == post.job_id
+def _went_on(last: Attempt | None, key: str, found: Survey) -> bool:
+    """Whether the step was taken up elsewhere (by a person's machine, say) after it was given to that job."""
+    return last is not None and last.job != found.job_id(key) and last.started > found.posts[key].submission.created
 
 
-def _never_began(post: Post, store: RunStore) -> bool:
-    attempts = Attempts(store.runs)
-    return not any(
-        attempt.job == post.job_id for key in post.submission.keys(post.place) for attempt in attempts.of(key)
-    )
+def _never_began(key: str, store: RunStore, found: Survey) -> bool:
+    attempts, post = Attempts(store.runs), found.posts[key]
+    keys = post.submission.keys(post.place)
+    return not any(attempt.job == found.job_id(key) for one in keys for attempt in attempts.of(one))
 
 
 def ending(post: Post, job: Job | None) -> str:

@@ -42,7 +42,8 @@ def array_name(nonce: str, number: int) -> str:
 
 @dataclass(frozen=True)
 class Submission:
-    """One call of the launcher as it was intended; `created` in seconds since 1970."""
+    """One call of the launcher as it was intended; `created` in seconds since 1970, `grid` is how a shell names the
+    plan."""
 
     folder: Path
     created: float

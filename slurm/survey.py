@@ -3,12 +3,11 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 from gesturebench.slurm.packs import Place
 from gesturebench.slurm.queue import Job, Sight, look
-from gesturebench.slurm.submission import Submission, submissions
+from gesturebench.slurm.submission import Submission
 from gesturebench.slurm.verdict import could_not_be_launched, is_held, never_starts
 
 
@@ -40,6 +39,11 @@ class Survey:
         """The job that a step was last given to, if Slurm knows it."""
         post = self.posts.get(key)
         return None if post is None or post.is_void else self.sight.job(*post.place)
+
+    def job_id(self, key: str) -> str | None:
+        """Slurm's id of that job, None while unknown."""
+        job = self.job(key)
+        return self.posts[key].job_id if job is None else job.id
 
     def is_active(self, key: str) -> bool:
         """Whether its job will still run: in the queue or running, or so young that Slurm may not know it yet."""
@@ -86,9 +90,10 @@ class Survey:
         return known and self.job(key) is None and not self._is_young(post)
 
 
-def survey(runs: Path, keys: Iterable[str]) -> Survey:
-    """What Slurm says of the steps with these keys; nothing is asked if none was ever submitted."""
-    posts = last_posts(submissions(runs), keys)
+def survey(history: Iterable[Submission], keys: Iterable[str]) -> Survey:
+    """What Slurm says of the steps with these keys; nothing is asked if none was ever submitted. The history is in
+    order of time."""
+    posts = last_posts(history, keys)
     concerned = {post.submission.nonce: post.submission for post in posts.values()}.values()
     names = {name for found in concerned for name in found.names() if found.jobs.get(name) != ""}
     ids = {job for found in concerned for job in found.jobs.values() if job}

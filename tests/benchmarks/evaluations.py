@@ -38,7 +38,7 @@ def finish(runs: Path, step: Step, numbers: Mapping[str, Any], units: Mapping[st
         "key": step.key,
         "label": step.label,
         "spec": dict(step.spec),
-        "inputs": {"motions": generate.key},
+        "inputs": {name: needed.key for name, needed in step.inputs.items()},
         "metrics": dict(numbers),
         "frames": sum(values["frames"] for values in units.values()),
         "clips": len({unit.split("/")[0] for unit in units}),

@@ -222,6 +222,35 @@ def test_the_claims_of_a_finished_step_go_away(tmp_path):
     assert claims.held == {}
 
 
+def test_what_is_taken_again_and_again_leaves_two_files(tmp_path, monkeypatch):
+    claims = Claims(tmp_path)
+
+    def take_often() -> set[str]:
+        for _ in range(5):
+            assert claims.take("k") is None
+            claims.release("k")
+        return {path.name for path in claims.folder.iterdir()}
+
+    assert len(take_often()) == 5  # somebody may still have an old listing
+    monkeypatch.setattr(module, "_FORGOTTEN_S", -1.0)
+    assert take_often() == {"k.9.json", "k.10.json"}
+
+
+def test_whoever_has_a_very_old_listing_gives_way(tmp_path, monkeypatch):
+    """Its names are free again, but the owner's generation is higher."""
+    monkeypatch.setattr(module, "_FORGOTTEN_S", -1.0)
+    owner, late = Claims(tmp_path), Claims(tmp_path)
+    for _ in range(4):
+        owner.release("k")
+        assert owner.take("k") is None
+    listings = iter([[1, 2], [1, 2, 3, 4]])
+    monkeypatch.setattr(late, "_generations", lambda key: next(listings, [1, 3, 4]))
+    assert late.take("k").runner.pid == os.getpid()
+    assert late.held == {}
+    assert owner.lost() == []
+    owner.close()
+
+
 def test_a_full_disk_leaves_no_claim_behind(tmp_path, monkeypatch):
     claims, write = Claims(tmp_path), os.write
 

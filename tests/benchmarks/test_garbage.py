@@ -253,3 +253,12 @@ def test_a_store_that_may_not_be_written_is_an_error_with_its_path(runs, monkeyp
     with pytest.raises(InputError, match="cannot be written"):
         sweep(items, needs)
     assert there(runs) == {one.label for one in EVERYTHING}
+
+
+def test_a_claim_on_what_is_no_step_forbids_nothing(runs):
+    """Somebody submits steps to a cluster meanwhile."""
+    claims = Claims(runs)
+    claims.take("submission")
+    collect(Needs(runs))
+    assert there(runs) == {one.label for one in steps_of("a", "b")}
+    claims.close()

@@ -238,7 +238,7 @@ def test_planning_is_light():
     """Every command plans; only workers may import the heavy packages."""
     code = """
 import sys
-from gesturebench.commands import open_plan
+from gesturebench.planning import open_plan
 from pathlib import Path
 open_plan("demo", Path("/nonexistent"))
 print(sorted({"torch", "scipy", "librosa", "matplotlib", "pandas"} & set(sys.modules)))

@@ -1,4 +1,4 @@
-"""What is tried again, how often, where and with which batch."""
+"""What is tried again, how often and with which batch."""
 
 from typing import get_args
 
@@ -52,18 +52,12 @@ def test_a_time_limit_has_a_cap_all_the_same():
 
 def test_memory_halves_the_batch_and_the_half_is_kept():
     short = attempt(outcome="memory")
-    assert decide("memory", [short], Policy()).batch_divisor == 2
     halved = attempt(outcome="preempted", batch_divisor=2)
-    assert decide("preempted", [short, halved], Policy()).batch_divisor == 2
     assert next_batch_divisor([short]) == next_batch_divisor([short, halved]) == 2
     assert next_batch_divisor([short, attempt(outcome="memory", batch_divisor=2, final=True)]) == 1
-    again = decide("memory", [short, attempt(outcome="memory", batch_divisor=2)], Policy(memory=2))
-    assert (again.retry, again.batch_divisor) == (True, 4)
-
-
-def test_a_crash_is_tried_elsewhere():
-    assert decide("crash", [attempt(outcome="crash", node="n2")], Policy()).exclude_node == "n2"
-    assert decide("memory", [attempt(outcome="memory", node="n2")], Policy()).exclude_node is None
+    again = [short, attempt(outcome="memory", batch_divisor=2)]
+    assert decide("memory", again, Policy(memory=2)).retry
+    assert next_batch_divisor(again) == 4
 
 
 def test_who_runs_a_failed_step_again_grants_all_tries_anew():

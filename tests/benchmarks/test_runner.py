@@ -244,7 +244,7 @@ def test_a_message_of_many_lines_is_shown_as_one():
 
 def test_the_last_line_counts_and_says_where_to_look():
     failure = Failure("error", "ValueError", "no")
-    assert Outcome(failed={"a": failure}, blocked=["b", "c"]).closing_line("a[x=1; y=2]") == (
+    assert Outcome(failed={"a": failure}, blocked=["b", "c"]).closing_line("'a[x=1; y=2]'") == (
         "error: 1 step failed; 2 steps not run for that: see `gesturebench status 'a[x=1; y=2]'`"
     )
     assert Outcome(interrupted=["a"]).closing_line("demo") == (

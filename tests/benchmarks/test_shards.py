@@ -5,6 +5,7 @@ import json
 import math
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -15,6 +16,7 @@ from gesturebench.benchmarks import score_cache, shards
 from gesturebench.benchmarks.score_cache import CACHE, read_scores
 from gesturebench.benchmarks.shards import FIELDS, SHARD, read_shard, write_shard
 from gesturebench.benchmarks.state import PER_CLIP, RunStore
+from gesturebench.benchmarks.step import Step
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import read_json, sha256_json, write_json
 from tests.benchmarks.evaluations import evaluation, finish, leave_motion
@@ -84,6 +86,16 @@ def test_a_batch_that_was_halved_anywhere_on_the_way_is_told(folder, tmp_path):
     write_json(tmp_path / "fit" / "vae" / "record.json", {"inputs": {}, "batch_divisor": 2})
     write_json(tmp_path / "fit" / "denoiser" / "record.json", {"inputs": {"vae": "vae"}})
     leave_motion(tmp_path, STEP.inputs["motions"], inputs={"denoiser": "denoiser", "store": "s"})
+    assert read_shard(folder, tmp_path).passport["batch_divisor"] == 2
+
+
+def test_a_metric_s_encoder_of_half_the_batch_is_told(tmp_path):
+    encoder = Step("fit", "fgd encoder", {}, {})
+    scored = evaluation("fgd")
+    step = replace(scored, inputs={**scored.inputs, "encoder": encoder})
+    folder = finish(tmp_path, step, {"fgd": 3.5, "n": 2}, {"a": {"frames": 10}})
+    assert read_shard(folder, tmp_path).passport["batch_divisor"] == 1
+    write_json(tmp_path / "fit" / encoder.key / "record.json", {"inputs": {}, "batch_divisor": 2})
     assert read_shard(folder, tmp_path).passport["batch_divisor"] == 2
 
 

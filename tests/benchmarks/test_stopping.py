@@ -114,3 +114,16 @@ def test_ctrl_c_ends_everything_at_once_and_says_so(tmp_path, view):
     assert (attempt.outcome, attempt.message) == ("cancelled", "the run was interrupted")
     assert Claims(tmp_path).holder(step.key) is None
     assert RunStore(tmp_path).status(step) == "missing"
+
+
+def test_a_worker_that_dies_when_the_grace_has_run_out_takes_nothing_along(tmp_path, view):
+    """Its death is what tells the runner that it should stop."""
+    step = toys.step("dead", does="die")
+
+    def stop() -> bool:
+        return bool(runner.running) and not runner.pool.workers
+
+    runner = Runner(tmp_path, 1, view, toys.execute, stop=stop, grace_s=-1)
+    found = runner.run((step,))
+    assert (found.interrupted, found.failed) == ([step.key], {})
+    assert [attempt.outcome for attempt in Attempts(tmp_path).of(step.key)] == ["preempted"]

@@ -8,7 +8,7 @@ import yaml
 
 from gesturebench.benchmarks.shards import SHARD
 from gesturebench.benchmarks.state import RunStore
-from gesturebench.commands import open_plan
+from gesturebench.planning import open_plan
 
 pytestmark = pytest.mark.slow
 

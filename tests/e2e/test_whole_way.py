@@ -12,9 +12,9 @@ import soundfile
 from gesturebench.benchmarks.claims import Claims
 from gesturebench.benchmarks.state import RunStore
 from gesturebench.benchmarks.step import Step
-from gesturebench.commands import open_plan
 from gesturebench.common.files import read_json
 from gesturebench.common.motion.export import load_motion
+from gesturebench.planning import open_plan
 
 pytestmark = pytest.mark.slow
 

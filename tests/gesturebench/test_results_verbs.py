@@ -139,6 +139,25 @@ def test_what_was_ever_run_stays_unless_grids_are_named(folder):
     assert stored() == keys("two.yaml")
 
 
+def test_variants_of_a_named_grid_stay_unless_it_is_meant_exactly(folder):
+    more = open_plan("two.yaml", Path("runs"), seeds="0..2")
+    finish_plan(more, Path("runs"))
+    third = {step.key for step in more.steps} - keys("two.yaml")
+    assert "seed 2" not in call("gc", "two.yaml")
+    assert "6 to delete" in call("gc", "two.yaml", "--seeds", "0..2", "--exactly")
+    call("gc", "two.yaml", "--exactly", "--delete")
+    assert third
+    assert not third & stored()
+
+
+def test_scores_of_a_grid_are_those_of_its_seeds_as_asked(folder):
+    finish_plan(open_plan("two.yaml", Path("runs"), seeds="0..2"), Path("runs"))
+    count = "SELECT count(*) AS n FROM scores WHERE unit IS NULL"
+    plain, more = (call("results", "query", count, "--grid", "two.yaml", "--format", "csv", *words)
+                   for words in ((), ("--seeds", "0..2")))  # fmt: skip
+    assert int(more.split()[-1]) == int(plain.split()[-1]) * 3 // 2
+
+
 def test_a_grid_that_is_misspelt_deletes_nothing(folder):
     with pytest.raises(InputError, match=r"two\.yml"):
         call("gc", "two.yml", "--delete")

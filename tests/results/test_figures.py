@@ -1,6 +1,7 @@
 """Figures say what the table says: positions are read back from the axes, words from the figure."""
 
 import itertools
+import shutil
 import xml.etree.ElementTree as ElementTree
 
 import matplotlib
@@ -18,7 +19,7 @@ from gesturebench.results.figure_intervals import interval_figure
 from gesturebench.results.figure_ranks import levels, losses_of, rank_figure
 from gesturebench.results.figure_scale import limits
 from gesturebench.results.figure_style import FORMATS, NothingToDraw, figure_bytes, house_style, save_figure, wrapped
-from gesturebench.results.figures import checked_wish, figures_for_report
+from gesturebench.results.figures import KINDS, Wish, checked_wish, draw_figure, figures_for_report
 from gesturebench.results.numbers import Sample
 from gesturebench.results.printed import printed_in
 from gesturebench.results.rank_statistics import Ranking, rank
@@ -47,15 +48,19 @@ def measured_lines(axes):
     return [line for line in axes.lines if line.get_marker() not in ("None", None, "") and len(line.get_xdata())]
 
 
+def table_of(plan, store):
+    return build_table([plan], store)
+
+
 def numbers(plan, store, key):
-    return {line.label: line.entries[key].number for line in build_table([plan], store).lines}
+    return {line.label: line.entries[key].number for line in table_of(plan, store).lines}
 
 
 def test_a_sweep_stands_where_the_table_says(store):
     plan = swept(LR)
     fill(plan, store, by_lr)
     found = numbers(plan, store, "fgd")
-    axes = axis_figure(plan, store, ["fgd"]).axes[0]
+    axes = axis_figure(plan, table_of(plan, store), ["fgd"]).axes[0]
     (line,) = measured_lines(axes)
     expected = [found[f"RAG, guidance.lr={x}"] for x in (0.0, 0.1, 0.2, 0.5)]
     assert line.get_xdata() == pytest.approx([0.0, 0.1, 0.2, 0.5])
@@ -72,7 +77,7 @@ def test_a_sweep_stands_where_the_table_says(store):
 def test_rows_beside_the_axis_are_lines_and_those_far_off_are_told(store):
     plan = swept(LR)
     fill(plan, store, lambda cell, key: 500.0 if cell.row.label == "Random clip" else by_lr(cell, key))
-    figure = axis_figure(plan, store, ["fgd"])
+    figure = axis_figure(plan, table_of(plan, store), ["fgd"])
     across = [line.get_ydata()[0] for line in figure.axes[0].lines if line not in measured_lines(figure.axes[0])]
     assert across == [numbers(plan, store, "fgd")["Ground truth"].mean]
     told = numbers(plan, store, "fgd")["Random clip"].mean
@@ -83,7 +88,7 @@ def test_rows_beside_the_axis_are_lines_and_those_far_off_are_told(store):
 def test_the_ground_truth_is_in_view_where_it_is_the_goal(store):
     plan = swept(LR)
     fill(plan, store, lambda cell, key: 50.0 if cell.row.label == "Ground truth" else by_lr(cell, key))
-    fgd, bc = axis_figure(plan, store, ["fgd", "bc"]).axes
+    fgd, bc = axis_figure(plan, table_of(plan, store), ["fgd", "bc"]).axes
     assert max(fgd.get_ylim()) < 10
     assert max(bc.get_ylim()) > 50
 
@@ -91,7 +96,7 @@ def test_the_ground_truth_is_in_view_where_it_is_the_goal(store):
 def test_a_missing_row_is_a_gap_that_the_caption_names(store):
     plan = swept(LR)
     fill(plan, store, by_lr, without=["RAG, guidance.lr=0.1"])
-    figure = axis_figure(plan, store, ["fgd"])
+    figure = axis_figure(plan, table_of(plan, store), ["fgd"])
     first, second = measured_lines(figure.axes[0])
     assert (list(first.get_xdata()), list(second.get_xdata())) == ([0.0], [0.2, 0.5])
     assert "Without a number: RAG, guidance.lr=0.1 (missing)." in words(figure)
@@ -100,7 +105,7 @@ def test_a_missing_row_is_a_gap_that_the_caption_names(store):
 def test_named_values_stand_beside_each_other(store):
     plan = swept(({"guidance.schedule": ["all_one", "decreasing"]}, {"guidance.lr": [0.1, 0.2]}))
     fill(plan, store, by_lr)
-    figure = axis_figure(plan, store, ["fgd"], "guidance.schedule")
+    figure = axis_figure(plan, table_of(plan, store), ["fgd"], "guidance.schedule")
     left, right = measured_lines(figure.axes[0])
     assert np.round(left.get_xdata()).tolist() == np.round(right.get_xdata()).tolist() == [0, 1]
     assert (left.get_xdata() < right.get_xdata()).all()
@@ -110,7 +115,7 @@ def test_named_values_stand_beside_each_other(store):
 def test_wide_ranges_of_numbers_are_logarithmic(store):
     plan = swept(({"guidance.lr": [0.001, 0.01, 0.1]},))
     fill(plan, store, by_lr)
-    assert axis_figure(plan, store, ["fgd"]).axes[0].get_xscale() == "log"
+    assert axis_figure(plan, table_of(plan, store), ["fgd"]).axes[0].get_xscale() == "log"
 
 
 def test_published_values_are_open_and_say_what_they_were_measured_on(store):
@@ -118,8 +123,8 @@ def test_published_values_are_open_and_say_what_they_were_measured_on(store):
     fill(plan, store, by_lr)
     printed = {("RAG, guidance.lr=0.2", "fgd"): 5.3}
     for figure, at in (
-        (axis_figure(plan, store, ["fgd"], published=printed), (0.2, 5.3)),
-        (interval_figure(plan, store, ["fgd"], published=printed), None),
+        (axis_figure(plan, table_of(plan, store), ["fgd"], published=printed), (0.2, 5.3)),
+        (interval_figure(plan, table_of(plan, store), ["fgd"], published=printed), None),
     ):
         (marker,) = [line for line in figure.axes[0].lines if line.get_markersize() == 7]
         assert marker.get_markerfacecolor() == "none"
@@ -131,7 +136,7 @@ def test_a_published_value_takes_the_place_of_a_missing_number(store):
     plan = swept(LR)
     fill(plan, store, by_lr, without=["RAG, guidance.lr=0.1", "RAG, guidance.lr=0.5"])
     printed = {("RAG, guidance.lr=0.1", "fgd"): 5.1, ("RAG, guidance.lr=0.5", "fgd"): 500.0}
-    axes = interval_figure(plan, store, ["fgd"], published=printed).axes[0]
+    axes = interval_figure(plan, table_of(plan, store), ["fgd"], published=printed).axes[0]
     assert [list(line.get_xdata()) for line in axes.lines if line.get_markersize() == 7] == [[5.1]]
     assert [text.get_text() for text in axes.texts if text.get_style() == "italic"] == ["missing"]
     assert max(axes.get_xlim()) < 10
@@ -140,11 +145,11 @@ def test_a_published_value_takes_the_place_of_a_missing_number(store):
 def test_intervals_stand_where_the_table_says(store):
     plan = swept(LR)
     fill(plan, store, by_lr, without=["RAG, guidance.lr=0.5"])
-    figure = interval_figure(plan, store, ["bc"])
+    figure = interval_figure(plan, table_of(plan, store), ["bc"])
     (axes,) = figure.axes
     labels = [text.get_text() for text in axes.get_yticklabels()]
     place = dict(zip(labels, axes.get_yticks(), strict=True))
-    assert sorted(place, key=place.get) == labels == [line.label for line in build_table([plan], store).lines]
+    assert sorted(place, key=place.get) == labels == [line.label for line in table_of(plan, store).lines]
     drawn = {(x, y) for line in axes.lines for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)}
     for label, number in numbers(plan, store, "bc").items():
         at = [x for x, y in drawn if y == place[label]]
@@ -155,7 +160,7 @@ def test_intervals_stand_where_the_table_says(store):
 def test_anchors_run_through_the_panel(store):
     plan = swept(LR)
     fill(plan, store, by_lr)
-    axes = interval_figure(plan, store, ["bc"]).axes[0]
+    axes = interval_figure(plan, table_of(plan, store), ["bc"]).axes[0]
     upright = [line.get_xdata()[0] for line in axes.lines if list(line.get_ydata()) == [0, 1]]
     found = numbers(plan, store, "bc")
     assert upright == [found["Ground truth"].mean, found["Random clip"].mean]
@@ -165,7 +170,8 @@ def test_caption_and_title_say_what_it_is(store):
     plan = swept(LR)
     fill(plan, store, by_lr)
     leave_curve(fits(plan)[0], store, [{"step": 10, "loss": 1.0}])
-    for figure in (axis_figure(plan, store), interval_figure(plan, store), rank_figure(plan, store)):
+    table = table_of(plan, store)
+    for figure in (axis_figure(plan, table), interval_figure(plan, table), rank_figure(plan, table)):
         assert "stand-in corpus, not BEAT2" in words(figure)
         assert f"N = 10 clips, 2 seeds; protocol standin ({plan.protocol.hash})" in words(figure).replace("1 to 2", "2")
     assert "stand-in corpus, not BEAT2" in words(curve_figure(plan, store))
@@ -177,10 +183,11 @@ def test_names_do_not_touch_and_stay_inside(store):
     rows = [row.model_copy(update={"label": f"{long}: {i}", "axes": ()}) for i, row in enumerate(plan.grid.rows)]
     plan = planned(rows=tuple(rows), seeds=(0,), metrics=("bc", "l1div"))
     fill(plan, store, lambda cell, key: 1 + int(cell.row.label.split()[-1]) % 5)
+    table = table_of(plan, store)
     for figure in (
-        interval_figure(plan, store),
-        rank_figure(plan, store),
-        axis_figure(plan, store, axis="retrieval.keep"),
+        interval_figure(plan, table),
+        rank_figure(plan, table),
+        axis_figure(plan, table, axis="retrieval.keep"),
     ):
         boxes = boxes_of(figure)
         assert len(boxes) > 12
@@ -217,17 +224,17 @@ def test_a_smaller_batch_is_told_below_every_figure(store):
     fill(plan, store, by_lr)
     denoiser = next(step for step in fits(plan) if step.label.startswith("denoiser"))
     leave_curve(denoiser, store, [{"step": 10, "loss": 1.0}])
-    figures = axis_figure, interval_figure, rank_figure, curve_figure
     told = f"{denoiser.label} was trained with half of the configured batch"
-    assert not any(told in words(figure(plan, store)) for figure in figures)
+    wishes = [Wish(kind) for kind in KINDS]
+    assert not any(told in words(draw_figure(wish, plan, store)) for wish in wishes)
     write_json(denoiser.folder(store.runs) / "record.json", {"kind": "fit", "batch_divisor": 2})
-    assert all(told in words(figure(plan, store)) for figure in figures)
+    assert all(told in words(draw_figure(wish, plan, store)) for wish in wishes)
 
 
 def test_ranks_of_clips_are_where_the_statistics_say(store):
     plan = swept(LR)
     fill(plan, store, by_lr)
-    (axes,) = rank_figure(plan, store, ["bc"]).axes
+    (axes,) = rank_figure(plan, table_of(plan, store), ["bc"]).axes
     samples = samples_of(plan, store, "bc")
     truth = samples.pop("Ground truth")
     del samples["Random clip"]
@@ -269,19 +276,19 @@ def test_nothing_to_rank_is_said(store):
     plan = swept(LR)
     fill(plan, store, by_lr)
     with pytest.raises(NothingToDraw, match=r"nothing to rank; expected 3 or more .*FGD has none"):
-        rank_figure(plan, store, ["fgd"])
+        rank_figure(plan, table_of(plan, store), ["fgd"])
     few = planned(
         rows=(TRUTH, BLIND, Row(label="a", method="rag_gesture"), Row(label="b", method="rag_gesture", config=GUIDED))
     )
     fill(few, store, by_lr)
     with pytest.raises(NothingToDraw, match="nothing to rank"):
-        rank_figure(few, store)
+        rank_figure(few, table_of(few, store))
 
 
 def test_ranks_name_what_they_lack(store):
     plan = swept(LR)
     fill(plan, store, by_lr, without=["RAG, guidance.lr=0.1"])
-    figure = rank_figure(plan, store, ["bc"], "wilcoxon")
+    figure = rank_figure(plan, table_of(plan, store), ["bc"], "wilcoxon")
     assert "RAG, guidance.lr=0.1 (missing)" in words(figure)
     assert "Wilcoxon's signed ranks with Holm's correction" in words(figure)
     assert not [line for line in figure.axes[0].lines if line.get_gid() == "cd"]
@@ -347,21 +354,22 @@ def test_nothing_measured_is_said(store):
     plan = swept(LR)
     for draw in (axis_figure, interval_figure):
         with pytest.raises(NothingToDraw, match="no number of fgd, bc is there yet; run the grid first"):
-            draw(plan, store)
+            draw(plan, table_of(plan, store))
     with pytest.raises(NothingToDraw, match="no training curve"):
         curve_figure(plan, store)
-    assert figures_for_report(plan, store) == []
+    assert figures_for_report(plan, table_of(plan, store), store) == []
 
 
 def test_unknown_metrics_are_named(store):
     plan = swept(LR)
     with pytest.raises(InputError, match=r"unknown metric 'fgdd'.*did you mean 'fgd'"):
-        interval_figure(plan, store, ["fgdd"])
+        interval_figure(plan, table_of(plan, store), ["fgdd"])
 
 
 def test_too_many_rows_for_one_picture(store):
+    plan = swept(({"retrieval.keep": list(range(1, 101))},))
     with pytest.raises(NothingToDraw, match="102 rows in one figure; expected at most 80"):
-        interval_figure(swept(({"retrieval.keep": list(range(1, 101))},)), store)
+        interval_figure(plan, table_of(plan, store))
 
 
 def test_equal_results_give_equal_files_and_the_settings_stay(store, tmp_path):
@@ -369,25 +377,25 @@ def test_equal_results_give_equal_files_and_the_settings_stay(store, tmp_path):
     fill(plan, store, by_lr)
     before = dict(matplotlib.rcParams)
     for ending in FORMATS:
-        first, second = (figure_bytes(interval_figure(plan, store), ending) for _ in range(2))
+        first, second = (figure_bytes(interval_figure(plan, table_of(plan, store)), ending) for _ in range(2))
         assert first == second
     assert dict(matplotlib.rcParams) == before
-    save_figure(axis_figure(plan, store), tmp_path / "a.svg")
+    save_figure(axis_figure(plan, table_of(plan, store)), tmp_path / "a.svg")
     root = ElementTree.parse(tmp_path / "a.svg").getroot()
     assert root.tag.endswith("svg")
     text = (tmp_path / "a.svg").read_text()
     assert "nan" not in text.lower().replace("nano", "")
     assert "<dc:date>" not in text
     with pytest.raises(InputError, match=r"unknown ending of --out '.gif'"):
-        save_figure(axis_figure(plan, store), tmp_path / "a.gif")
+        save_figure(axis_figure(plan, table_of(plan, store)), tmp_path / "a.gif")
 
 
 def test_the_reader_s_settings_do_not_show(store):
     plan = swept(LR)
     fill(plan, store, by_lr)
-    expected = figure_bytes(interval_figure(plan, store), ".svg")
+    expected = figure_bytes(interval_figure(plan, table_of(plan, store)), ".svg")
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "text.usetex": False}):
-        assert figure_bytes(interval_figure(plan, store), ".svg") == expected
+        assert figure_bytes(interval_figure(plan, table_of(plan, store)), ".svg") == expected
 
 
 def test_a_report_gets_what_can_be_drawn_as_elements(store):
@@ -395,26 +403,36 @@ def test_a_report_gets_what_can_be_drawn_as_elements(store):
     fill(plan, store, by_lr)
     for step in fits(plan):
         leave_curve(step, store, [{"step": 10, "loss": 2.0}, {"step": 20, "loss": 1.0}])
-    found = figures_for_report(plan, store)
+    found = figures_for_report(plan, table_of(plan, store), store)
     assert [title for title, _ in found] == ["Intervals", "Along guidance.lr", "Ranks", "Training"]
     for _, svg in found:
         assert svg.startswith("<svg")
         ElementTree.fromstring(svg)
 
 
+def test_figures_of_a_report_are_drawn_from_its_table(store):
+    """No score is read a second time."""
+    plan = swept(LR)
+    fill(plan, store, by_lr)
+    table = table_of(plan, store)
+    expected = figures_for_report(plan, table, store)
+    shutil.rmtree(store.runs / "evaluate")
+    assert figures_for_report(plan, table, store) == expected
+    assert len(expected) == 3
+
+
 def test_a_report_passes_on_what_is_broken(store):
     plan = swept(LR)
     fill(plan, store, by_lr)
-    step = plan.cells[0].evaluate["fgd"]
-    write_json(step.folder(store.runs) / "record.json", [])
-    with pytest.raises(InputError, match="not a whole run record"):
-        figures_for_report(plan, store)
+    leave_curve(fits(plan)[0], store, {"loss": 1})
+    with pytest.raises(InputError, match=r"curve.json: not a training curve"):
+        figures_for_report(plan, table_of(plan, store), store)
 
 
 def test_one_seed_and_one_row_is_a_picture(store):
     plan = planned(rows=(Row(label="only", method="rag_gesture"),), seeds=(0,), metrics=("fgd",))
     fill(plan, store, by_lr)
-    figure = interval_figure(plan, store)
+    figure = interval_figure(plan, table_of(plan, store))
     assert "One seed and no values by clip: no intervals." in words(figure)
     assert np.isfinite(figure.axes[0].get_xlim()).all()
 
@@ -450,7 +468,7 @@ def test_scales_show_what_competes():
 def test_ticks_are_told_apart(store):
     plan = swept(LR)
     fill(plan, store, lambda cell, key: 1100 + cell.row.values.get("guidance.lr", 0) / 100)
-    figure = interval_figure(plan, store, ["bc"])
+    figure = interval_figure(plan, table_of(plan, store), ["bc"])
     with house_style():
         figure.canvas.draw()
     ticks = [label.get_text() for label in figure.axes[0].get_xticklabels()]

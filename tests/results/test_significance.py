@@ -1,6 +1,7 @@
 """Permutation tests against scipy, Holm's correction by hand, and marks that say only what the data can tell."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -159,6 +160,15 @@ def test_where_the_data_cannot_tell_nothing_is_marked():
     assert standing(ladder(1, 2, 3, n_clips=4), "lower").silence == "too little"
     assert standing(ladder(1), "lower").silence == "one row"
     assert standing(ladder(1, 2), "closer to ground truth").silence == "no truth"
+
+
+def test_a_row_that_could_not_be_tested_is_not_marked():
+    """However bad it is, nothing says that it is worse than the best."""
+    one_seed = [set_row("a", [1, 1.1, 1.2, 1.3]), set_row("b", [5, 5.1, 5.2, 5.3]), set_row("c", [100])]
+    assert standing(one_seed, "lower").marks == {"a": "best"}
+    *rows, other = ladder(1, 5, 100)
+    elsewhere = replace(other.sample, clips=tuple(map(str, range(16))))
+    assert standing([*rows, replace(other, sample=elsewhere)], "lower").marks == {"r0": "best"}
 
 
 def test_closer_to_the_truth_from_both_sides():

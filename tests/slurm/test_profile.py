@@ -40,6 +40,7 @@ def test_the_grid_wins_over_the_kind_and_the_kind_over_the_default(tmp_path):
         ("signal_delay_s: 90\ndefaults: {time_min: 1}\n", "time limit longer than signal_delay_s"),
         ("- a list\n", "a mapping"),
         ("a: [\n", "not valid YAML"),
+        ("defaults: {cpus: 4}\ndefaults: {mem_gb: 8}\n", "key 'defaults' stands twice"),
     ],
 )
 def test_what_makes_no_sense_is_refused(tmp_path, text, told):

@@ -3,6 +3,7 @@
 import pytest
 
 from gesturebench.common.errors import InputError
+from gesturebench.slurm import client
 from gesturebench.slurm.client import Refused, Unreachable, call, failure, patiently
 from gesturebench.slurm.queue import Job, JobStep, Sight, read_sacct, read_squeue
 from gesturebench.slurm.verdict import never_starts, verdict
@@ -95,7 +96,8 @@ def test_a_missing_command_is_the_users_to_mend(monkeypatch, tmp_path):
         call("sbatch", "--version")
 
 
-def test_patience_ends_with_the_last_answer():
+def test_patience_ends_with_the_last_answer(monkeypatch):
+    monkeypatch.setattr(client, "DELAYS_S", (0, 0))
     answers, told = iter([Unreachable("no"), Unreachable("no"), "yes"]), []
 
     def ask() -> str:
@@ -104,7 +106,7 @@ def test_patience_ends_with_the_last_answer():
             raise answer
         return answer
 
-    assert patiently(ask, delays_s=(0, 0), tell=told.append) == "yes"
+    assert patiently(ask, tell=told.append) == "yes"
     assert len(told) == 2
     with pytest.raises(Unreachable):
-        patiently(lambda: (_ for _ in ()).throw(Unreachable("no")), delays_s=(0,), tell=told.append)
+        patiently(lambda: (_ for _ in ()).throw(Unreachable("no")), tell=told.append)

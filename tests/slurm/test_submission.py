@@ -1,9 +1,14 @@
 """Submissions on disk, and what a job finds there; no cluster is needed for that."""
 
+from dataclasses import replace
+
 import pytest
 
 from gesturebench.benchmarks.attempts import Attempts
+from gesturebench.benchmarks.claims import Claims
 from gesturebench.benchmarks.failure import Failure
+from gesturebench.benchmarks.garbage import Needs, find_garbage, finished_keys, sweep
+from gesturebench.benchmarks.policy import next_batch_divisor
 from gesturebench.benchmarks.state import RunStore, StepState
 from gesturebench.benchmarks.step import Step
 from gesturebench.common.errors import InputError
@@ -11,10 +16,11 @@ from gesturebench.common.files import write_json
 from gesturebench.slurm.breaker import tripped
 from gesturebench.slurm.endings import settle
 from gesturebench.slurm.inputs import with_inputs
-from gesturebench.slurm.launch import live_places, wanted_steps
+from gesturebench.slurm.launch import bad_nodes, live_places, wanted_steps
 from gesturebench.slurm.packs import Array, Place
 from gesturebench.slurm.profile import DEFAULT, Profile
 from gesturebench.slurm.queue import Job, Sight
+from gesturebench.slurm.spent import spent_submissions
 from gesturebench.slurm.states import overlay
 from gesturebench.slurm.submission import (
     array_name,
@@ -39,6 +45,13 @@ C = step("c", B, kind="generate")
 def submitted(runs, *packs, nonce="0123456789", profile=None):
     arrays = [Array(array_name(nonce, 0), DEFAULT, tuple(packs))]
     return write_submission(runs, nonce, "demo", "me@here", profile or Profile(), arrays, None)
+
+
+def answered(runs, *packs, job_id, **options):
+    """A submission of one array that Slurm has accepted under this number."""
+    submission = submitted(runs, *packs, **options)
+    write_answer(submission.folder, 0, job_id)
+    return read_submission(submission.folder)
 
 
 def finish(runs, one: Step) -> None:
@@ -114,9 +127,7 @@ def test_a_lost_node_is_a_try_and_the_policy_counts_it(tmp_path):
     """Two jobs die with their nodes before their first step begins; one more try was allowed."""
     store, profile = RunStore(tmp_path), Profile.parse({"policy": {"node": 1}})
     for job_id, final in (("7", False), ("8", True)):
-        submission = submitted(tmp_path, (A, B), nonce=f"{job_id}000000000", profile=profile)
-        write_answer(submission.folder, 0, job_id)
-        submission = read_submission(submission.folder)
+        submission = answered(tmp_path, (A, B), job_id=job_id, nonce=f"{job_id}000000000", profile=profile)
         found = survey_of(submission, [A, B], Job(job_id, submission.names()[0], "NODE_FAIL", node="n3"))
         (ending,) = settle([A, B], store.states([A, B]), store, found)
         assert (ending.step, ending.kind, ending.final) == (A, "node", final)
@@ -126,10 +137,68 @@ def test_a_lost_node_is_a_try_and_the_policy_counts_it(tmp_path):
         assert settle([A, B], store.states([A, B]), store, found) == []
 
 
+def test_what_is_taken_up_elsewhere_is_none_of_a_dead_jobs(tmp_path):
+    """Cancelled on the cluster, or lost with its node, then run on this machine."""
+    store, attempts, claims = RunStore(tmp_path), Attempts(tmp_path), Claims(tmp_path)
+    submission = answered(tmp_path, (A, B), job_id="7")
+    name = submission.names()[0]
+    ends = [Job("7", name, "CANCELLED", by_user=True), Job("7", name, "NODE_FAIL", node="n3")]
+    cancelled, lost = (survey_of(submission, [A, B], job) for job in ends)
+    claims.take(A.key)
+    local = attempts.begin(A)
+    for found in (cancelled, lost):
+        assert overlay(store.states([A]), [A], store, found)[A.key].status == "running"
+        assert settle([A], store.states([A]), store, found) == []
+    assert attempts.of(A.key) == [local]
+    attempts.end(local, "preempted")
+    claims.release(A.key)  # stopped here, to go on
+    assert settle([A], store.states([A]), store, cancelled) == []
+    assert store.states([A])[A.key].status == "missing"
+    (ending,) = settle([B], store.states([B]), store, cancelled)  # nobody has taken that up
+    assert (ending.kind, ending.final) == ("cancelled", True)
+
+
+def test_a_claim_without_an_attempt_is_not_the_dead_jobs(tmp_path):
+    """Somebody here has begun this very moment."""
+    store, claims = RunStore(tmp_path), Claims(tmp_path)
+    submission = answered(tmp_path, (A,), job_id="7")
+    found = survey_of(submission, [A], Job("7", submission.names()[0], "CANCELLED", node="n3"))
+    claims.take(A.key)
+    assert settle([A], store.states([A]), store, found) == []
+    claims.close()
+    assert [ending.kind for ending in settle([A], store.states([A]), store, found)] == ["cancelled"]
+
+
+def test_an_earlier_try_elsewhere_does_not_hide_that_a_job_was_cancelled(tmp_path):
+    store, attempts = RunStore(tmp_path), Attempts(tmp_path)
+    dead = attempts.begin(A)  # on this machine, which was switched off
+    submission = answered(tmp_path, (A,), job_id="7")
+    found = survey_of(submission, [A], Job("7", submission.names()[0], "CANCELLED", node="n3"))
+    assert [ending.kind for ending in settle([A], store.states([A]), store, found)] == ["cancelled"]
+    assert attempts.of(A.key) == [dead]  # which is not what the job has ended
+
+
+def test_half_the_batch_is_remembered_when_a_job_dies_before_its_step_begins(tmp_path):
+    store, attempts = RunStore(tmp_path), Attempts(tmp_path)
+    attempts.end(attempts.begin(A), "memory")
+    submission = answered(tmp_path, (A,), job_id="8")
+    found = survey_of(submission, [A], Job("8", submission.names()[0], "NODE_FAIL", node="n3"))
+    assert [ending.kind for ending in settle([A], store.states([A]), store, found)] == ["node"]
+    assert next_batch_divisor(attempts.of(A.key)) == 2
+
+
+def test_nodes_where_steps_died_are_avoided_also_by_who_submits_again(tmp_path):
+    store, attempts = RunStore(tmp_path), Attempts(tmp_path)
+    for one, outcome, final in ((A, "crash", True), (B, "node", False), (C, "error", True)):
+        begun = replace(attempts.begin(one), node=f"n-{one.label}")
+        attempts.end(begun, outcome, final=final)
+    assert bad_nodes([A, B, C], store) == {"n-a", "n-b"}
+    attempts.end(attempts.begin(A), "preempted")
+    assert bad_nodes([A, B, C], store) == {"n-b"}
+
+
 def test_a_job_that_is_unknown_everywhere_is_lost_after_a_while(tmp_path):
-    submission = submitted(tmp_path, (A,))
-    write_answer(submission.folder, 0, "7")
-    submission = read_submission(submission.folder)
+    submission = answered(tmp_path, (A,), job_id="7")
     young = survey_of(submission, [A], None, at=submission.created + 60)
     old = survey_of(submission, [A], None, at=submission.created + 130)
     assert (young.is_active(A.key), young.is_lost(A.key)) == (True, False)
@@ -223,3 +292,32 @@ def test_the_breaker_trips_when_failures_are_alike(tmp_path):
     assert tripped(store, keys, 4, since=0) is None
     assert tripped(store, keys, 0, since=0) is None
     assert tripped(store, keys, 3, since=4e9) is None
+
+
+def test_cancelled_steps_do_not_trip_the_breaker(tmp_path):
+    """All steps of a cancelled pack are reported in the same words."""
+    store = RunStore(tmp_path)
+    steps = [step(str(i)) for i in range(6)]
+    for one in steps:
+        write_json(store.failure_file(one.key), {"failure": vars(Failure("cancelled", "cancelled", "job 7 on n1"))})
+    assert tripped(store, [one.key for one in steps], 5, since=0) is None
+
+
+def test_a_submission_is_spent_when_all_of_it_is_done_or_was_submitted_again(tmp_path):
+    def spent() -> list[str]:
+        return [folder.name for folder in spent_submissions(submissions(tmp_path), finished_keys(tmp_path))]
+
+    submitted(tmp_path, (A, B), nonce="1111111111")
+    submitted(tmp_path, (B,), (C,), nonce="2222222222")
+    assert spent() == []
+    finish(tmp_path, A)
+    assert spent() == ["1111111111"]
+    finish(tmp_path, B)
+    finish(tmp_path, C)
+    assert spent() == ["1111111111", "2222222222"]
+    submitted(tmp_path, (step("d"),), nonce="3333333333")
+    needs, folders = Needs(tmp_path, frozenset()), spent_submissions(submissions(tmp_path), finished_keys(tmp_path))
+    assert [item for item in find_garbage(needs, 60, folders) if item.sort == "submission"] == []
+    sweep(find_garbage(needs, 0, folders), needs)
+    assert [found.nonce for found in submissions(tmp_path)] == ["3333333333"]
+    assert list(tmp_path.rglob("1111111111*")) == []

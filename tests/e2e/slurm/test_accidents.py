@@ -41,7 +41,7 @@ def test_a_submitter_that_is_killed_while_it_submits_leaves_nothing_twice(study,
         submitter.kill()
     submitter.wait()
     (interrupted,) = submissions(toy.store.runs)
-    reconcile(toy.store.runs, lambda line: None)
+    reconcile([interrupted], lambda line: None)
     (reconciled,) = submissions(toy.store.runs)
     assert set(interrupted.jobs) <= set(reconciled.jobs)
     assert set(reconciled.jobs) == set(reconciled.names())  # each was adopted or declared void
