@@ -1,7 +1,6 @@
 """What the verb `retrieval` does: the reports of a row's clips, as a table, as JSON, or as a picture of one clip."""
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +22,9 @@ NO_TERMINAL = 1000
 
 @dataclass(frozen=True)
 class Request:
-    """The grid as it was named, and the verb's options."""
+    """How a shell names the plan, and the verb's options."""
 
-    grid: str
+    named: str
     row: str | None = None
     clip: str | None = None
     seed: int | None = None
@@ -59,7 +58,7 @@ def _reports(plan: Plan, store: RunStore, asked: Request) -> tuple[Cell, list[Re
 
     rows = [plan.grid.row(asked.row)] if asked.row else list(plan.grid.rows)
     cells = [cell for row in rows for cell in plan.cells_of(row.label)[:1]]
-    clips = ClipStore.open(store.require(plan.prepare, f"gesturebench run {shlex.quote(asked.grid)}"))
+    clips = ClipStore.open(store.require(plan.prepare, f"gesturebench run {asked.named}"))
     chosen = plan.protocol.clips(clips)
     if asked.clip:
         if asked.clip not in chosen:
@@ -71,7 +70,7 @@ def _reports(plan: Plan, store: RunStore, asked: Request) -> tuple[Cell, list[Re
         if reports is not None:
             return cell, reports
     raise InputError(
-        f"row {asked.row!r} retrieves nothing" if asked.row else f"grid {asked.grid!r} has no row that retrieves",
+        f"row {asked.row!r} retrieves nothing" if asked.row else f"{asked.named}: no row retrieves",
         expected="a row of a method that retrieves, such as rag_gesture[retrieval=discourse]",
         remedy="choose another --row" if asked.row else "choose another grid",
     )
