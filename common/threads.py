@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -43,7 +44,14 @@ def spread(tasks: Sequence[Callable[[], T]]) -> list[T]:
     workers = min(threads, len(tasks))
     if workers < 2:
         return [task() for task in tasks]
-    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,)) as pool:
-        results = list(pool.map(lambda task: task(), tasks))
-    torch.set_num_threads(threads)  # the number that threads started from now on begin with
+    results = list(_pool(os.getpid(), workers, threads // workers).map(lambda task: task(), tasks))
+    torch.set_num_threads(threads)  # what threads that are started from now on begin with
     return results
+
+
+@cache
+def _pool(process: int, workers: int, share: int) -> ThreadPoolExecutor:
+    """Threads that stay; a forked process has none of them and starts its own."""
+    import torch
+
+    return ThreadPoolExecutor(workers, "spread", initializer=torch.set_num_threads, initargs=(share,))

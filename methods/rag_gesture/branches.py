@@ -3,7 +3,8 @@
 The same function of the same parameters as `denoiser.py`, whose layers are written for training and reading. Here
 (equal in exact arithmetic, and to about 1e-6 in float32; Mughal et al. 2025 evaluate the network twice per step)
 
-* the conditional and the unconditional rows share every matrix product, and the first self-attention altogether;
+* the conditional and the unconditional rows share every matrix product, and the first self-attention altogether (on
+  a CPU with several threads each half has threads of its own instead: they meet once a step, not at every operator);
 * scale and shift of a stylization, its norm's included, are one table per timestep;
 * ca_mix acts on x + out(s): out is folded into ca_mix, one product fewer per condition;
 * what ca_mix makes of the speaker and of dropped conditions is a table per clip or model, two rows per layer and step;
@@ -14,7 +15,7 @@ K kinds of tokens: kept, and pushed away by the query mask where there is one.
 """
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import torch
@@ -25,6 +26,7 @@ from gesturebench.common.fingerprint import tensors_fingerprint
 from gesturebench.common.nn.efficient_attention import MASKED, EfficientCrossAttention
 from gesturebench.common.nn.packed import Packed, after_norm, bare_norm, joined, packed
 from gesturebench.common.nn.stylization import Stylization
+from gesturebench.common.threads import spread
 from gesturebench.methods.rag_gesture.config import ComputeConfig
 from gesturebench.methods.rag_gesture.denoiser import Conditions, DecoderLayer, Denoiser
 
@@ -60,6 +62,7 @@ class Branches:
             [layer.dropped(self._styles[:, k]) for k, layer in enumerate(self._layers)], 1
         )  # (S, layers, K, D)
         self._run = torch.compile(self._pass) if compute.compile else self._pass
+        self._apart = t.device.type == "cpu" and not compute.compile and torch.get_num_threads() > 1
 
     @cached_property
     def fingerprint(self) -> str:
@@ -76,22 +79,25 @@ class Branches:
         unconditional = self._dropped[:, :, None].expand_as(conditional)
         return Told(contexts, torch.cat((conditional, unconditional), 2))
 
-    @torch.no_grad()
     def __call__(self, x_BTL: Tensor, index: int, told: Told, unconditional: bool = True) -> Predictions:
         """`unconditional` False leaves that half of the work undone, for steps that weigh it with zero."""
-        rows = len(x_BTL)
-        constants = told.constants[index] if unconditional else told.constants[index, :, :rows]
-        y = self._run(x_BTL, self._styles[index], constants, told.contexts)
+        rows, styles, constants = len(x_BTL), self._styles[index], told.constants[index]
+        if unconditional and self._apart:
+            halves = (constants[:, :rows], told.contexts), (constants[:, rows:], None)
+            return tuple(spread([partial(self._run, x_BTL, styles, *half) for half in halves]))
+        y = self._run(x_BTL, styles, constants if unconditional else constants[:, :rows], told.contexts)
         return y[:rows], y[rows:] if unconditional else None
 
-    def _pass(self, x_BTL: Tensor, styles: Tensor, constants: Tensor, contexts: tuple[Tensor, ...]) -> Tensor:
+    @torch.no_grad()
+    def _pass(self, x_BTL: Tensor, styles: Tensor, constants: Tensor, contexts: tuple[Tensor, ...] | None) -> Tensor:
         """(R, T, L). Up to the first cross-attention all rows of a clip are equal."""
         x = self._embed(x_BTL) + self._positions
-        for layer, style, constant, context in zip(self._layers, styles, constants, contexts, strict=True):
-            x = layer.self_attention(x, style[SELF])
-            if len(x) < len(constant):
+        for k, layer in enumerate(self._layers):
+            x = layer.self_attention(x, styles[k, SELF])
+            if len(x) < constants.shape[1]:
                 x = x.repeat(2, 1, 1)
-            x = layer.feed_forward(layer.mixed(x, style, constant, context), style[FEED_FORWARD])
+            x = layer.mixed(x, styles[k], constants[k], None if contexts is None else contexts[k])
+            x = layer.feed_forward(x, styles[k, FEED_FORWARD])
         return self._out(x)
 
 
@@ -133,18 +139,24 @@ class PackedLayer:
         y = attend(query, head_contexts(key, value))
         return self._attended(_stylized(y.flatten(-2), style_2D)).add_(x_RTD)
 
-    def mixed(self, x_RTD: Tensor, style_52D: Tensor, constant_RKD: Tensor, contexts: Tensor) -> Tensor:
-        """ca_mix of the three cross-attentions of x: of text and audio for the first B rows, the rest is constant."""
-        rows, tokens, width = len(contexts), *x_RTD.shape[1:]
-        query = self._queries(bare_norm(x_RTD[:rows])).unflatten(-1, (2 * self._heads, -1))
-        y = attend(query, contexts).flatten(-2).unflatten(-1, (2, width))
+    def mixed(self, x_RTD: Tensor, style_52D: Tensor, constant_RKD: Tensor, contexts: Tensor | None) -> Tensor:
+        """ca_mix of the three cross-attentions of x: of text and audio for the rows that have contexts, the first B of
+        them; the rest is constant.
+        """
+        x = self._kept.add_to(self._by_token(constant_RKD, x_RTD.shape[1]), x_RTD)
+        if contexts is not None:
+            rows = len(contexts)
+            self._told.add_to(x[:rows], self._looked_up(x_RTD[:rows], style_52D, contexts))
+        return x
+
+    def _looked_up(self, x_BTD: Tensor, style_52D: Tensor, contexts: Tensor) -> Tensor:
+        """(B, T, 2D): what text and audio answer, stylized, before the maps that `_told` holds."""
+        query = self._queries(bare_norm(x_BTD)).unflatten(-1, (2 * self._heads, -1))
+        y = attend(query, contexts).flatten(-2).unflatten(-1, (2, -1))
         if self._push is not None:
             y = y + self._push
         scale, shift = style_52D[TEXT : AUDIO + 1].unbind(1)
-        s = F.silu(torch.addcmul(shift, bare_norm(y), scale)).flatten(-2)
-        x = self._kept.add_to(self._by_token(constant_RKD, tokens), x_RTD)
-        self._told.add_to(x[:rows], s)
-        return x
+        return F.silu(torch.addcmul(shift, bare_norm(y), scale), inplace=True).flatten(-2)
 
     def _by_token(self, constant_RKD: Tensor, tokens: int) -> Tensor:
         """(R, T, D), a fresh tensor."""
