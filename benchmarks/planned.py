@@ -7,8 +7,6 @@ from typing import Any
 METHODS = {
     "exges": "ExGes (retrieved keyframes and precise control)",
     "remodiffuse": "ReMoDiffuse on speech (hybrid retrieval and condition mixture)",
-    "mambatalk": "MambaTalk (selective state spaces over part VQ-VAEs)",
-    "emage": "EMAGE (masked gestures over part VQ-VAEs)",
     "diffuse_style_gesture": "DiffuseStyleGesture (diffusion with windowed attention)",
 }
 """Methods of the suite by name. One that is registered is built, whatever stands here."""

@@ -96,7 +96,7 @@ def generate(job: Job, progress: Progress) -> dict[str, Any]:
     for start in range(0, len(clips), size):
         batch = clips[start : start + size]
         if not all((folder / f"{i}.npz").exists() for i in batch):
-            _generate_batch(method, batch, store, job, folder, _within(progress, start, len(clips)))
+            _generate_batch(method, cls.shown(config), batch, store, job, folder, _within(progress, start, len(clips)))
         progress(min(start + size, len(clips)), len(clips))
     folder.rename(job.out / MOTIONS)
     if (job.work / EXPLAINED).exists():
@@ -121,12 +121,22 @@ def _within(progress: Progress, done: int, total: int) -> Progress:
     return alive
 
 
-def _generate_batch(method, clips: tuple[str, ...], store: ClipStore, job: Job, folder: Path, alive: Progress) -> None:
-    """Write the motions of a few clips; `alive` hears that work goes on, and may stop it."""
+def _generate_batch(
+    method,
+    shown: tuple[int, ...],
+    clips: tuple[str, ...],
+    store: ClipStore,
+    job: Job,
+    folder: Path,
+    alive: Progress,
+) -> None:
+    """Write the motions of a few clips, given the true motion of the joints `shown`; `alive` hears that work goes on,
+    and may stop it."""
     from gesturebench.common.motion.export import save_motion
     from gesturebench.methods.base import Control
 
-    speeches = [store.speech(i, oracle=job.spec["query"] == "oracle") for i in clips]
+    reads_truth = job.spec["query"] == "oracle" and not shown
+    speeches = [store.speech(i, oracle=reads_truth) for i in clips]
     for name in sorted(method.requires):
         missing = next((speech.clip_id for speech in speeches if not getattr(speech, name)), None)
         if missing:
@@ -135,7 +145,7 @@ def _generate_batch(method, clips: tuple[str, ...], store: ClipStore, job: Job, 
                 expected=f"{name}, which method {method.name!r} requires",
                 remedy="add the annotation",
             )
-    control = [Control.everything(store.motion(i)) for i in clips] if method.control == "reference" else None
+    control = [Control.of(store.motion(i), shown) for i in clips] if shown else None
     _explain(method, speeches, job)
     motions = method.generate(
         speeches, seed=job.spec["seed"], control=control, batch_size=len(speeches), progress=alive

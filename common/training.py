@@ -28,6 +28,9 @@ Draw = Callable[[int, torch.Generator], Batch]
 """What a step of that many rows (windows) is trained on, on the CPU. Whatever is random but dropout is drawn here, with
 the generator."""
 
+PROGRESS = "progress"
+"""What `train` adds to every batch: (rows,) the share of the training that is done, 0 at the first step."""
+
 Curve = list[dict[str, float]]
 
 
@@ -91,6 +94,7 @@ class _Run:
             torch.manual_seed(seed_of("dropout", *axes))
             began = time.monotonic()
             batch = draw(self.config.rows, torch_generator("step", *axes))
+            batch = {**batch, PROGRESS: torch.full((self.config.rows,), self.done / self.config.steps)}
             self._drawing += time.monotonic() - began
             losses = self._gradient(losses_of, batch)
         if losses is None:

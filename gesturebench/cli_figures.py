@@ -11,7 +11,9 @@ from gesturebench.cli_options import Asked, takes_plan
 @takes_plan
 def figure(
     asked: Asked,
-    kind: Annotated[str, typer.Option(help="interval, axis, ranks or curves; see docs/figures.md.")] = "interval",
+    kind: Annotated[
+        str, typer.Option(help="interval, axis, ranks, curves or codes; see docs/figures.md.")
+    ] = "interval",
     metric: Annotated[
         list[str] | None, typer.Option(help="Metric or column, with --kind curves a loss; may stand several times.")
     ] = None,

@@ -9,7 +9,9 @@ weights_app = typer.Typer(
     no_args_is_help=True, help="Published weights: download them, turn them into ours, see what is there."
 )
 
-Method = Annotated[str, typer.Argument(metavar="METHOD", help="A method with published weights: rag_gesture.")]
+Method = Annotated[
+    str, typer.Argument(metavar="METHOD", help="A method with published weights: rag_gesture, emage, mambatalk.")
+]
 DEFAULT_FOLDER = Path("weights")
 
 

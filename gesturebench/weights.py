@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gesturebench.common.weights.hub import HubFile, Snapshot
     from gesturebench.common.weights.passport import Passport
 
-PUBLISHED = {"rag_gesture": "gesturebench.methods.rag_gesture"}
+PUBLISHED = {name: f"gesturebench.methods.{name}" for name in ("rag_gesture", "emage", "mambatalk")}
 """Methods with published weights -> their package: `published_folder` in it reads, `published_export` writes them."""
 
 

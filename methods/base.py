@@ -51,7 +51,14 @@ class Control:
 
     @classmethod
     def everything(cls, motion: Motion) -> "Control":
-        return cls(motion, np.ones((motion.n_frames, 55), dtype=bool))
+        return cls.of(motion, range(55))
+
+    @classmethod
+    def of(cls, motion: Motion, joints: Sequence[int]) -> "Control":
+        """Some joints in all frames."""
+        mask = np.zeros((motion.n_frames, 55), dtype=bool)
+        mask[:, list(joints)] = True
+        return cls(motion, mask)
 
 
 class Method(ABC):
@@ -66,6 +73,9 @@ class Method(ABC):
     Config: ClassVar[type[Config]]
     requires: ClassVar[frozenset[str]] = frozenset()
     control: ClassVar[Literal["none", "keyframes", "reference"]] = "none"
+    sampled: ClassVar[bool] = True
+    """Whether a motion is drawn from a distribution. If not, seeds choose at most what it starts from, and two of them
+    may well give equal motions."""
     version: ClassVar[int] = 1
     """Raised by hand when generation changes what it produces from equal weights."""
 
@@ -97,6 +107,11 @@ class Method(ABC):
     def query(cls, config: Config) -> Query:
         """Which information about the test clip a run with this configuration uses."""
         return "none"
+
+    @classmethod
+    def shown(cls, config: Config) -> tuple[int, ...]:
+        """The joints whose true motion a run with this configuration is given as `control`, in all frames."""
+        return tuple(range(55)) if cls.control == "reference" else ()
 
     @classmethod
     @abstractmethod

@@ -13,6 +13,8 @@ BUILT_IN = {
     "reconstruction": "gesturebench.methods.anchors:Reconstruction",
     "random_clip": "gesturebench.methods.anchors:RandomClip",
     "rag_gesture": "gesturebench.methods.rag_gesture.method:RagGesture",
+    "emage": "gesturebench.methods.emage.method:Emage",
+    "mambatalk": "gesturebench.methods.mambatalk.method:MambaTalk",
 }
 GROUP = "gesturebench.methods"
 

@@ -10,6 +10,7 @@ from gesturebench.benchmarks.state import RunStore, StepState
 from gesturebench.common.errors import InputError, unknown_name
 from gesturebench.results.entry import Table
 from gesturebench.results.figure_axis import axis_figure
+from gesturebench.results.figure_codes import codes_figure
 from gesturebench.results.figure_curves import curve_figure
 from gesturebench.results.figure_intervals import interval_figure
 from gesturebench.results.figure_ranks import rank_figure
@@ -23,10 +24,10 @@ from gesturebench.results.table import build_table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Kind = Literal["axis", "interval", "ranks", "curves"]
+Kind = Literal["axis", "interval", "ranks", "curves", "codes"]
 """`axis`: metrics along an axis of the grid; `interval`: every row with its interval; `ranks`: critical-difference
-diagrams; `curves`: training losses."""
-KINDS: tuple[Kind, ...] = ("axis", "interval", "ranks", "curves")
+diagrams; `curves`: training losses; `codes`: codebooks of trained codecs."""
+KINDS: tuple[Kind, ...] = ("axis", "interval", "ranks", "curves", "codes")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def checked_wish(
     have are refused."""
     if kind not in KINDS:
         raise unknown_name("kind of figure", kind, KINDS)
+    _refuse_others("--metric", " ".join(metrics) or None, kind, tuple(other for other in KINDS if other != "codes"))
     _refuse_others("--axis", axis, kind, ("axis",))
     _refuse_others("--test", test, kind, ("ranks",))
     _refuse_others("--published", published, kind, ("axis", "interval"))
@@ -75,6 +77,8 @@ def draw_figure(wish: Wish, plan: Plan, store: RunStore, states: Mapping[str, St
     not there yet are gaps that the caption names."""
     if wish.kind == "curves":
         return curve_figure(plan, store, wish.metrics, states)
+    if wish.kind == "codes":
+        return codes_figure(plan, store, states)
     kinds = {
         "axis": partial(axis_figure, axis=wish.axis, published=wish.published),
         "interval": partial(interval_figure, published=wish.published),
@@ -92,6 +96,7 @@ def figures_for_report(
     drawings += [(f"Along {axis}", partial(axis_figure, plan, table, axis=axis)) for axis in own_axes(plan)]
     drawings += [("Ranks", partial(rank_figure, plan, table))]
     drawings += [("Training", partial(curve_figure, plan, store, states=states))]
+    drawings += [("Codebooks", partial(codes_figure, plan, store, states=states))]
     found = []
     for title, draw in drawings:
         try:

@@ -39,3 +39,15 @@ def write_bert(folder: Path, positions: int = 96) -> Path:
         torch.manual_seed(2)
         transformers.BertModel(config).save_pretrained(folder)
     return folder
+
+
+def write_wav2vec2_ctc(folder: Path) -> Path:
+    """The same with a head for 32 letters."""
+    import torch
+    import transformers
+
+    config = transformers.Wav2Vec2Config.from_pretrained(write_wav2vec2(folder))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        transformers.Wav2Vec2ForCTC(config).save_pretrained(folder)
+    return folder

@@ -38,3 +38,16 @@ class PositionTable(nn.Module):
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         return x_BTD + self.pe[: x_BTD.shape[1], 0]
+
+
+class PeriodicPositions(nn.Module):
+    """Adds sinusoids that repeat after `period` rows, for two periods, then dropout; the table is the buffer `pe` (1, 2
+    period, D)."""
+
+    def __init__(self, period: int, width: int, dropout: float = 0.0):
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.register_buffer("pe", sinusoid(period, width).repeat(2, 1)[None])
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        return self.dropout(x_BTD + self.pe[:, : x_BTD.shape[1]])

@@ -3,7 +3,8 @@
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,20 @@ def write_import(
     if not is_new and Passport.read(out).sha256 != passport.sha256:
         raise InputError(f"{out}: holds other weights", expected="a new folder", remedy="choose another --out")
     return passport, is_new
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `out`; rename it into place when the block succeeds. `out` must not be there."""
+    part = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        with explained(out):
+            part.mkdir(parents=True)
+            yield part
+        if not publish(part, out):
+            raise InputError(f"{out}: already there", expected="a new folder", remedy="choose another")
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _write_part(folder: Path, found: Tensors) -> Part:

@@ -1,6 +1,6 @@
 """Where imported weights come from, and what they are: the file `passport.json` beside them. Imports nothing heavy."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import read_json, sha256_file, sha256_json, write_json
+from gesturebench.common.progress import Progress, silent
 
 PASSPORT = "passport.json"
 FORMAT = 1
@@ -25,6 +26,15 @@ class SourceFile:
     @classmethod
     def of(cls, path: Path, root: Path) -> Self:
         return cls(path.relative_to(root).as_posix(), sha256_file(path), path.stat().st_size)
+
+
+def hashed(paths: Sequence[Path], root: Path, progress: Progress = silent) -> Iterator[SourceFile]:
+    """Files as they were read, their places below `root`; progress is told in bytes."""
+    total, done = sum(path.stat().st_size for path in paths), 0
+    for path in paths:
+        yield SourceFile.of(path, root)
+        done += path.stat().st_size
+        progress(done, total)
 
 
 @dataclass(frozen=True)

@@ -4,57 +4,48 @@
 Legend: B batch, S samples, T frames, M motion channels.
 """
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from gesturebench.common.errors import InputError
-from gesturebench.methods.emage.config import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, EmageConfig
-from gesturebench.methods.emage.decoding import MotionDecoder, motion_channels
+from gesturebench.methods.emage.config import FPS, SAMPLE_RATE, EmageConfig
+from gesturebench.methods.emage.decoding import MotionDecoder
+from gesturebench.methods.emage.hints import Hint, stacked
 from gesturebench.methods.emage.network import AudioModel, Prediction, joined
+
+RELEASED_SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 
 
 @dataclass(frozen=True, eq=False)
-class Hint:
-    """Motion (B, T, M) that is given, and where it is `hidden` (B, T, M) bool. The network takes it as a wish: what it
-    returns there is decoded from codes like everything else."""
+class Told:
+    """What the network is told of one speech: samples (S,) at 16 kHz, the speaker's row, and motion."""
 
-    motion: Tensor
-    hidden: Tensor
+    audio: Tensor
+    speaker: int
+    hint: Hint
 
-    @classmethod
-    def nothing(cls, batch: int, frames: int) -> "Hint":
-        """Rest pose at the origin, all of it hidden; the first window starts from it."""
-        motion = motion_channels(torch.zeros(batch, frames, 165), torch.zeros(batch, frames, 7))
-        return cls(motion, torch.ones_like(motion, dtype=torch.bool))
-
-    @classmethod
-    def seed(cls, motion_BTM: Tensor) -> "Hint":
-        """A motion whose first frames the first window starts from; nothing else of it is given."""
-        return cls(motion_BTM, torch.ones_like(motion_BTM, dtype=torch.bool))
-
-    def covering(self, frames: int) -> "Hint":
-        """Cut, or followed by frames where nothing is given."""
-        beyond = Hint.nothing(len(self.motion), max(0, frames - self.motion.shape[1]))
-        motion, hidden = torch.cat((self.motion, beyond.motion), 1), torch.cat((self.hidden, beyond.hidden), 1)
-        return Hint(motion, hidden).frames(0, frames)
-
-    def frames(self, start: int, stop: int) -> "Hint":
-        return Hint(self.motion[:, start:stop], self.hidden[:, start:stop])
-
-    def starting_with(self, seed_BNM: Tensor) -> "Hint":
-        """The seed where nothing is given in its frames; they are all visible then."""
-        motion, hidden, n = self.motion.clone(), self.hidden.clone(), seed_BNM.shape[1]
-        motion[:, :n] = torch.where(hidden[:, :n], seed_BNM, motion[:, :n])
-        hidden[:, :n] = False
-        return Hint(motion, hidden)
+    @property
+    def frames(self) -> int:
+        return speech_frames(len(self.audio))
 
 
 def speech_frames(samples: int) -> int:
     """Whole frames of a speech."""
     return samples * FPS // SAMPLE_RATE
+
+
+def samples_of(frames: int) -> int:
+    """Whole samples of some frames; a frame has a third of a sample more than 533.
+
+    >>> samples_of(64), samples_of(60)
+    (34133, 32000)
+    """
+    return frames * SAMPLE_RATE // FPS
 
 
 class Round(NamedTuple):
@@ -68,15 +59,18 @@ class Round(NamedTuple):
 def rounds(frames: int, config: EmageConfig) -> list[Round]:
     """Whole windows, a seed less than a window apart, and a shorter one for what remains after the last frame kept.
 
-    >>> whole, released = EmageConfig(), EmageConfig(tail="released")
+    >>> from gesturebench.methods.emage.config import PRESETS
+    >>> whole = PRESETS["paper"]
+    >>> released = whole.updated({"generation": {"tail": "released"}})
     >>> [round.end for round in rounds(129, whole)], [round.end for round in rounds(126, whole)]
     ([60, 120, 129], [60, 120, 126])
     >>> [round.end for round in rounds(129, released)], [round.end for round in rounds(126, released)]
     ([60, 120, 129], [60, 120])
     """
-    seed, step, whole_tail = config.seed_frames, config.window - config.seed_frames, config.tail == "whole"
+    network, whole_tail = config.network, config.generation.tail == "whole"
+    seed, step = network.seed_frames, network.window - network.seed_frames
     count = max(0, frames - seed) // step
-    plan = [Round(k * step, k * step + config.window, (k + 1) * step) for k in range(count)]
+    plan = [Round(k * step, k * step + network.window, (k + 1) * step) for k in range(count)]
     remaining = frames - count * step
     if plan and whole_tail and remaining == seed:
         return [*plan[:-1], plan[-1]._replace(end=frames)]
@@ -88,23 +82,63 @@ def rounds(frames: int, config: EmageConfig) -> list[Round]:
     return plan
 
 
-@torch.no_grad()
-def predict(
-    model: AudioModel, decoder: MotionDecoder, audio_BS: Tensor, speaker_B: Tensor, hint: Hint | None = None
-) -> Prediction:
-    """Latents and logits of all frames of a batch of equally long speeches (16 kHz); `decoder` makes the seeds.
+class _Track:
+    """One speech on its way through its windows."""
 
-    As published, the speech of a window starts at 533 samples per frame, a third of a sample too few: after a minute
-    the network hears 37 ms too early.
+    def __init__(self, told: Told, config: EmageConfig):
+        self.told, self._exact = told, config.generation.audio_hop == "exact"
+        self.rounds = rounds(told.frames, config)
+        self._hint = told.hint.covering(told.frames)
+        self.seed = self._hint.motion[:, : config.network.seed_frames]
+        self.pieces: list[Prediction] = []
+        self._earlier: list[tuple[int, Prediction]] = []
+
+    def heard(self, k: int) -> Tensor:
+        """(S,) the speech of the k-th window."""
+        start, stop, _ = self.rounds[k]
+        if self._exact:
+            first = samples_of(start)
+            return self.told.audio[first : first + samples_of(stop - start)]
+        return self.told.audio[start * RELEASED_SAMPLES_PER_FRAME : stop * RELEASED_SAMPLES_PER_FRAME]
+
+    def given(self, k: int) -> Hint:
+        start, stop, _ = self.rounds[k]
+        return self._hint.frames(start, stop).starting_with(self.seed)
+
+    def add(self, piece: Prediction, seed: Tensor) -> None:
+        start, stop, end = self.rounds[len(self.pieces)]
+        self.pieces.append(piece.frames(0, end - start))
+        self._earlier.append((end, piece.frames(end - start, stop - start)))
+        self.seed = seed
+
+    def prediction(self) -> Prediction:
+        return replace(joined(self.pieces), earlier=tuple(self._earlier[:-1]))
+
+
+@torch.no_grad()
+def predict(model: AudioModel, decoder: MotionDecoder, told: Sequence[Told], config: EmageConfig) -> list[Prediction]:
+    """Latents and logits of all frames of each speech, batch size one; `decoder` makes the seeds.
+
+    The k-th windows of all speeches that have one go through the network together, those of other lengths apart.
     """
-    frames = speech_frames(audio_BS.shape[-1])
-    hint = (hint or Hint.nothing(len(audio_BS), frames)).covering(frames)
-    config, pieces = model.config, []
-    seed = hint.motion[:, : config.seed_frames]
-    for start, stop, end in rounds(frames, config):
-        given = hint.frames(start, stop).starting_with(seed)
-        heard = audio_BS[:, start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
-        piece = model(heard, speaker_B, given.motion, given.hidden)
-        seed = decoder.channels(piece)[:, -config.seed_frames :]
-        pieces.append(piece.frames(0, end - start))
-    return joined(pieces)
+    tracks = [_Track(one, config) for one in told]
+    for k in range(max((len(track.rounds) for track in tracks), default=0)):
+        alike = defaultdict(list)
+        for track in tracks:
+            if k < len(track.rounds):
+                alike[track.rounds[k].stop - track.rounds[k].start].append(track)
+        for group in alike.values():
+            _window(model, decoder, group, k)
+    return [track.prediction() for track in tracks]
+
+
+def _window(model: AudioModel, decoder: MotionDecoder, tracks: Sequence[_Track], k: int) -> None:
+    """Predict the k-th window of speeches in which it is equally long."""
+    where = model.mask_embedding.device
+    hint = stacked([track.given(k) for track in tracks])
+    speaker = torch.tensor([track.told.speaker for track in tracks], device=where)
+    heard = model.hear(torch.stack([track.heard(k) for track in tracks]).to(where))
+    pieces = model(heard, speaker, hint.motion.to(where), hint.hidden.to(where)).cpu()
+    seeds = decoder.channels(pieces)[:, -model.config.seed_frames :]
+    for row, track in enumerate(tracks):
+        track.add(pieces.row(row), seeds[row : row + 1])

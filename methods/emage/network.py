@@ -1,23 +1,24 @@
 """The audio model of EMAGE (Liu et al. 2024, sec. 4.2 and 4.3): masked motion and speech to latents and code logits of
 four body parts.
 
-Legend: B batch, T frames (at most two windows), S samples, D hidden width, K codes, M motion channels (55 x 6D,
-translation 3, contact 4). Parameter names are those of the published checkpoint, also where it misspells them.
+Legend: B batch, T frames (at most a window), S samples, D hidden width, L latent width, K codes, M motion channels (55
+x 6D, translation 3, contact 4). Parameter names are those of the published checkpoint, also where it misspells them.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from gesturebench.common.codecs.vq_config import ConvConfig
+from gesturebench.common.codecs.prior_windows import CHANNELS
+from gesturebench.common.codecs.vq_config import ConvConfig, VQConfig
 from gesturebench.common.codecs.vq_vae import ConvEncoder
-from gesturebench.common.motion.skeleton import N_JOINTS, PART_NAMES
-from gesturebench.common.nn.positions import sinusoid
+from gesturebench.common.motion.skeleton import PART_NAMES
+from gesturebench.common.nn.positions import PeriodicPositions
 from gesturebench.methods.emage.audio_encoder import AudioEncoder
-from gesturebench.methods.emage.config import EmageConfig
+from gesturebench.methods.emage.config import NetworkConfig
 
-MOTION_CHANNELS = 6 * N_JOINTS + 3 + 4
 BODY = ("upper", "hands", "lower")
 MOTION_LAYERS = 3
 
@@ -27,13 +28,24 @@ class Prediction:
     """What the network says of every frame, by part."""
 
     latents: dict[str, Tensor]
-    """(B, T, K): the code's latent."""
+    """(B, T, L): the code's latent."""
     logits: dict[str, Tensor]
     """(B, T, K): scores of the codes."""
+    earlier: tuple[tuple[int, "Prediction"], ...] = ()
+    """Of a clip made of windows: frames at which a window begins, and what the one before it says of frames from there
+    on."""
 
     def frames(self, start: int, stop: int) -> "Prediction":
         cut = slice(start, stop)
         return Prediction(*({part: x[:, cut] for part, x in group.items()} for group in (self.latents, self.logits)))
+
+    def row(self, index: int) -> "Prediction":
+        """One of the batch, as a batch of its own."""
+        one = slice(index, index + 1)
+        return Prediction(*({part: x[one] for part, x in group.items()} for group in (self.latents, self.logits)))
+
+    def cpu(self) -> "Prediction":
+        return Prediction(*({part: x.cpu() for part, x in group.items()} for group in (self.latents, self.logits)))
 
 
 def joined(pieces: list[Prediction]) -> Prediction:
@@ -43,6 +55,13 @@ def joined(pieces: list[Prediction]) -> Prediction:
         for groups in ([p.latents for p in pieces], [p.logits for p in pieces])
     )
     return Prediction(latents, logits)
+
+
+class Heard(NamedTuple):
+    """What both speech encoders make of a window: (B, T, C)."""
+
+    face: Tensor
+    body: Tensor
 
 
 class MLP(nn.Module):
@@ -57,29 +76,18 @@ class MLP(nn.Module):
         return self.fc2(self.activation(self.fc1(x)))
 
 
-class PeriodicPositions(nn.Module):
-    """Adds sinusoids that repeat after a window, for two windows, then dropout."""
-
-    def __init__(self, window: int, width: int, dropout: float):
-        super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.register_buffer("pe", sinusoid(window, width).repeat(2, 1)[None])
-
-    def forward(self, x_BTD: Tensor) -> Tensor:
-        return self.dropout(x_BTD + self.pe[:, : x_BTD.shape[1]])
-
-
 class AudioModel(nn.Module):
     """Speech, speaker and visible motion -> `Prediction`."""
 
-    def __init__(self, config: EmageConfig):
+    def __init__(self, config: NetworkConfig, codec: VQConfig):
+        """`codec` tells what is predicted: as many logits as it has codes, and a latent of its width."""
         super().__init__()
-        self.config, c = config, config
-        self.mask_embedding = nn.Parameter(torch.zeros(1, 1, MOTION_CHANNELS))
+        self.config, self.codec, c = config, codec, config
+        self.mask_embedding = nn.Parameter(torch.zeros(1, 1, CHANNELS))
         self.audio_encoder_face, self.audio_encoder_body = AudioEncoder(c.audio), AudioEncoder(c.audio)
         self.speaker_embedding_face = nn.Embedding(c.speakers, c.hidden)
         self.speaker_embedding_body = nn.Embedding(c.speakers, c.hidden)
-        self.motion_encoder = ConvEncoder(MOTION_CHANNELS, ConvConfig(width=c.motion, layers=MOTION_LAYERS))
+        self.motion_encoder = ConvEncoder(CHANNELS, ConvConfig(width=c.motion, layers=MOTION_LAYERS))
         self.bodyhints_face, self.bodyhints_body = (MLP(c.motion, c.hidden, c.motion) for _ in range(2))
         self.position_embeddings = PeriodicPositions(c.window, c.hidden, c.dropout)
         self._add_layer_templates()
@@ -104,8 +112,8 @@ class AudioModel(nn.Module):
         c = self.config
         self.audio_face_motion_proj = nn.Linear(c.audio + c.motion, c.hidden)
         self.face_motion_decoder = self._decoder(c.face_layers)
-        self.face_out_proj = nn.Linear(c.hidden, c.codes)
-        self.face_cls = MLP(c.codes, c.hidden, c.codes)
+        self.face_out_proj = nn.Linear(c.hidden, self.codec.width)
+        self.face_cls = MLP(self.codec.width, c.hidden, self.codec.codes)
 
     def _add_body(self) -> None:
         c = self.config
@@ -120,16 +128,19 @@ class AudioModel(nn.Module):
         c = self.config
         self.add_module(f"motion2latent_{part}", MLP(c.hidden, c.hidden, c.hidden))
         self.add_module(f"body_motion_decoder_{part}", self._decoder(1))
-        self.add_module(f"motion_out_proj_{part}", nn.Linear(c.hidden, c.codes))
-        self.add_module(f"motion_cls_{part}", MLP(c.codes, c.hidden, c.codes))
+        self.add_module(f"motion_out_proj_{part}", nn.Linear(c.hidden, self.codec.width))
+        self.add_module(f"motion_cls_{part}", MLP(self.codec.width, c.hidden, self.codec.codes))
+
+    def hear(self, audio_BS: Tensor) -> Heard:
+        return Heard(self.audio_encoder_face(audio_BS), self.audio_encoder_body(audio_BS))
 
     def forward(
-        self, audio_BS: Tensor, speaker_B: Tensor, motion_BTM: Tensor, hidden_BTM: Tensor, use_audio: bool = True
+        self, heard: Heard, speaker_B: Tensor, motion_BTM: Tensor, hidden_BTM: Tensor, use_audio: bool = True
     ) -> Prediction:
         """`hidden` is True where the motion is not given; without audio the body follows the visible motion alone."""
         hint = self.motion_encoder(torch.where(hidden_BTM, self.mask_embedding, motion_BTM))
-        face = self._face(audio_BS, speaker_B, self.bodyhints_face(hint))
-        body = self._body(audio_BS, speaker_B, self.bodyhints_body(hint), use_audio)
+        face = self._face(heard.face, speaker_B, self.bodyhints_face(hint))
+        body = self._body(heard.body, speaker_B, self.bodyhints_body(hint), use_audio)
         latents = {"face": face} | body
         logits = {part: self._classifier(part)(latent) for part, latent in latents.items()}
         return Prediction(latents, logits)
@@ -137,23 +148,21 @@ class AudioModel(nn.Module):
     def _classifier(self, part: str) -> nn.Module:
         return self.face_cls if part == "face" else self.get_submodule(f"motion_cls_{part}")
 
-    def _face(self, audio_BS: Tensor, speaker_B: Tensor, hint_BTC: Tensor) -> Tensor:
+    def _face(self, heard_BTC: Tensor, speaker_B: Tensor, hint_BTC: Tensor) -> Tensor:
         """The speaker, at every frame, looks at speech and hints."""
         frames = hint_BTC.shape[1]
-        audio = self.audio_encoder_face(audio_BS)[:, :frames]
-        memory = self.audio_face_motion_proj(torch.cat((audio, hint_BTC), -1))
+        memory = self.audio_face_motion_proj(torch.cat((heard_BTC[:, :frames], hint_BTC), -1))
         speaker = self.speaker_embedding_face(speaker_B)[:, None].expand(-1, frames, -1)
         return self.face_out_proj(self.face_motion_decoder(self.position_embeddings(speaker), memory))
 
-    def _body(self, audio_BS: Tensor, speaker_B: Tensor, hint_BTC: Tensor, use_audio: bool) -> dict[str, Tensor]:
+    def _body(self, heard_BTC: Tensor, speaker_B: Tensor, hint_BTC: Tensor, use_audio: bool) -> dict[str, Tensor]:
         """As the published weights expect: speech beyond the last frame stays in the memory, and speaker and positions
         stay in the latent, not only in the query."""
         speaker = self.speaker_embedding_body(speaker_B)[:, None]
         alone = self.motion_self_encoder(self.position_embeddings(self.moton_proj(hint_BTC)) + speaker)
         latent = self.position_embeddings(alone + speaker)
         if use_audio:
-            memory = self.audio_body_motion_proj(self.audio_encoder_body(audio_BS))
-            latent = latent + self.audio_motion_cross_attn(latent, memory)
+            latent = latent + self.audio_motion_cross_attn(latent, self.audio_body_motion_proj(heard_BTC))
         parts = {part: self.get_submodule(f"motion2latent_{part}")(latent) for part in BODY}
         return {part: self._refined(part, parts, speaker) for part in BODY}
 

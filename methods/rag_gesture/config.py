@@ -2,7 +2,6 @@
 heavy.
 """
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -15,7 +14,6 @@ from pydantic import (
     SerializationInfo,
     SerializerFunctionWrapHandler,
     ValidationInfo,
-    field_serializer,
     field_validator,
     model_serializer,
     model_validator,
@@ -39,7 +37,7 @@ from gesturebench.common.features.window_config import (
     WindowEncoding,
 )
 from gesturebench.common.llm.config import LLMConfig
-from gesturebench.common.weights.passport import Passport
+from gesturebench.common.weights.chosen import WeightsFolder
 
 
 class PartWeights(Config):
@@ -297,15 +295,9 @@ class RagGestureConfig(Config):
     seams: Literal["anchored", "released"] = "anchored"
     """Translation across windows: `anchored` walks on from where the window before stood, `released` fades back to
     where every window begins, x = z = 0."""
-    weights: str | None = None
+    weights: WeightsFolder = None
     """Folder of imported weights (docs/weights.md): they take the place of training, and their sizes that of the
     preset's. A run is known by their hash, wherever the folder lies."""
-
-    @field_serializer("weights", when_used="json")
-    def _by_content(self, weights: str | None) -> str | None:
-        if weights is None or weights.startswith("sha256:"):
-            return weights
-        return f"sha256:{Passport.read(Path(weights).expanduser()).sha256}"
 
     @field_validator("overlap")
     @classmethod

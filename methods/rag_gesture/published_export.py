@@ -1,18 +1,14 @@
 """Imported weights written in the published layout: the inverse of `published_folder.read`."""
 
-import shutil
-import uuid
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 
-from gesturebench.common.errors import InputError
-from gesturebench.common.files import explained, publish
 from gesturebench.common.motion.parts import PART_FEATURES
 from gesturebench.common.motion.skeleton import PART_NAMES
-from gesturebench.common.weights.artifact import read_part
+from gesturebench.common.weights.artifact import new_folder, read_part
 from gesturebench.common.weights.passport import Passport
 from gesturebench.methods.rag_gesture.published import PREFIXES, to_published
 from gesturebench.methods.rag_gesture.published_folder import (
@@ -29,16 +25,10 @@ from gesturebench.methods.rag_gesture.published_folder import (
 def write(folder: Path, out: Path) -> None:
     """Imported weights in the published layout; reading that gives equal tensors and sizes."""
     passport = Passport.read(folder)
-    part = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with explained(out):
-            for name in PART_NAMES:
-                _write_vae(folder, part / "vae", name, passport)
-            _write_diffusion(folder, part / "diffusion" / DIFFUSION, passport)
-        if not publish(part, out):
-            raise InputError(f"{out}: already there", expected="a new folder", remedy="choose another")
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with new_folder(out) as part:
+        for name in PART_NAMES:
+            _write_vae(folder, part / "vae", name, passport)
+        _write_diffusion(folder, part / "diffusion" / DIFFUSION, passport)
 
 
 def _write_vae(folder: Path, home: Path, part: str, passport: Passport) -> None:

@@ -6,7 +6,7 @@ DIR/diffusion/<name>/epoch_64.pth     {"meta": ..., "state_dict": tensors, "opti
 DIR/diffusion/<name>/<config>.py      settings; optional
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -22,7 +22,7 @@ from gesturebench.common.motion.skeleton import PART_NAMES
 from gesturebench.common.progress import Progress, silent
 from gesturebench.common.weights.artifact import Released, Tensors
 from gesturebench.common.weights.hub import Repository
-from gesturebench.common.weights.passport import SourceFile
+from gesturebench.common.weights.passport import hashed
 from gesturebench.common.weights.pickles import read_checkpoint, tensors_of
 from gesturebench.common.weights.settings import Settings, read_python, read_yaml
 from gesturebench.common.weights.strict import require_same
@@ -147,7 +147,7 @@ def read(folder: Path, progress: Progress = silent) -> Released:
     widths = {"text": diffusion.sizes.text, "audio": diffusion.sizes.audio}
     sources = [*(file for vae in vaes.values() for file in (vae.settings_file, vae.checkpoint)), diffusion.checkpoint]
     sources += [diffusion.settings_file] if diffusion.settings_file else []
-    files = tuple(_hashed(sources, root, progress))
+    files = tuple(hashed(sources, root, progress))
     parts = ((name, _part(name, own, str(path.relative_to(root)))) for name, (own, path) in tensors.items())
     return Released("rag_gesture", files, parts, sizes, settings, widths)
 
@@ -235,14 +235,6 @@ def _scales(values: Any, path: Path) -> dict[str, float]:
         if name not in SCALED:
             raise unknown_name(f"part of per_joint_scale in {path}", name, SCALED)
     return {SCALED[name]: value for name, value in values.items()}
-
-
-def _hashed(paths: list[Path], root: Path, progress: Progress) -> Iterator[SourceFile]:
-    total, done = sum(path.stat().st_size for path in paths), 0
-    for path in paths:
-        yield SourceFile.of(path, root)
-        done += path.stat().st_size
-        progress(done, total)
 
 
 def _part(name: str, tensors: Mapping[str, Tensor], source: str) -> Tensors:

@@ -35,7 +35,13 @@ class Store:
         return FRAMES
 
     def speech(self, clip_id: str, *, oracle: bool = False) -> Speech:
+        if oracle:
+            raise InputError("the corpus has no truth")
         return Speech(clip_id, np.zeros(3200, np.float32), 1)
+
+    def motion(self, clip_id: str) -> Motion:
+        poses = np.full((FRAMES, 165), float(clip_id.split("_")[-1]), np.float32)
+        return Motion(poses, np.zeros((FRAMES, 100)), np.zeros((FRAMES, 3)), np.zeros(300), 30.0)
 
 
 class Counting(Method):
@@ -125,6 +131,26 @@ def test_a_stop_within_a_batch_ends_it_and_one_at_its_end_does_not_lose_it(tmp_p
     with pytest.raises(Stopped):
         steps.execute(job(tmp_path), stop_at([1 + steps.BATCH]))
     assert len(list((tmp_path / "work" / "motions").iterdir())) == steps.BATCH
+
+
+def test_a_method_is_given_what_it_is_shown_and_no_truth_beside(tmp_path, counting, monkeypatch):
+    """The true motion of a few joints, and of the right clips; a corpus need not know more of its gestures."""
+    given = []
+    made = counting.generate
+
+    def generate(self, speeches, *, control=None, **options):
+        given.extend(control or ())
+        return made(self, speeches, control=control, **options)
+
+    monkeypatch.setattr(counting, "generate", generate)
+    steps.execute(job(tmp_path / "nothing"), silent)
+    assert given == []
+    monkeypatch.setattr(counting, "shown", classmethod(lambda cls, config: (3, 20)))
+    shown = job(tmp_path / "joints")
+    steps.execute(replace(shown, spec={**shown.spec, "query": "oracle"}), silent)
+    assert [float(control.motion.poses[0, 0]) for control in given] == [float(i.split("_")[-1]) for i in Store.clips]
+    assert all(control.mask.all(0).nonzero()[0].tolist() == [3, 20] for control in given)
+    assert all(control.mask.sum() == 2 * FRAMES for control in given)
 
 
 def test_motion_of_another_length_is_a_fault_of_the_method(tmp_path, counting, monkeypatch):

@@ -25,9 +25,12 @@ SMALLER = {
         "training": {"steps": 40, "batch": 4},
     },
     "denoiser": {"width": 32, "time_width": 32, "feed_forward": 48},
+    "priors": {"training": {"steps": 10, "batch": 4}},
     "training": {"steps": 80, "batch": 4},
 }
 """Of these a method takes the sections it has."""
+SHORTER = {name: {"training": {"steps": 20}} for name in ("emage", "mambatalk")}
+"""What a method need not learn for the tests of it."""
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +50,7 @@ def small(store, tmp_path_factory) -> SimpleNamespace:
     def config(name: str, **overrides) -> Config:
         preset = get_method(name).preset("tiny")
         shrunk = preset.updated({key: value for key, value in SMALLER.items() if key in type(preset).model_fields})
-        return shrunk.updated(overrides)
+        return shrunk.updated(SHORTER.get(name, {})).updated(overrides)
 
     def artifact(component: Component, done: dict[str, Path]) -> Path:
         identity = json.dumps([component.fit, component.config], sort_keys=True, default=str)

@@ -5,36 +5,46 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from gesturebench.common.codecs.vq_config import ConvConfig, VQConfig
+from gesturebench.common.codecs.part_vqs import PartVQs
+from gesturebench.common.codecs.vq_config import PriorConfig, VQConfig
 from gesturebench.common.codecs.vq_vae import VQVAE, ConvAutoencoder
 from gesturebench.common.motion.parts import PART_FEATURES
-from gesturebench.methods.emage.config import EmageConfig
+from gesturebench.methods.emage.config import EmageConfig, NetworkConfig
 from gesturebench.methods.emage.decoding import MotionDecoder
-from gesturebench.methods.emage.network import AudioModel
+from gesturebench.methods.emage.hints import Hint
+from gesturebench.methods.emage.inference import Told, predict
+from gesturebench.methods.emage.network import AudioModel, Prediction
 
 CONFIG = EmageConfig(
-    hidden=16, audio=16, motion=16, codes=12, feed_forward=32, face_layers=1, cross_layers=2, speakers=3
+    priors=PriorConfig(codec=VQConfig(width=12, codes=12, layers=1), lower_layers=1),
+    network=NetworkConfig(hidden=16, audio=16, motion=16, feed_forward=32, face_layers=1, cross_layers=2, speakers=25),
+    training={},
 )
 
-WINDOW, SEED_FRAMES = CONFIG.window, CONFIG.seed_frames
+WINDOW, SEED_FRAMES = CONFIG.network.window, CONFIG.network.seed_frames
+
+
+class Toy(SimpleNamespace):
+    """`config`, `model`, `vqs` and `decoder`."""
+
+    def predict(self, *told: Told) -> list[Prediction]:
+        return predict(self.model, self.decoder, told, self.config)
 
 
 @pytest.fixture(scope="module")
 def build():
-    """`build(tail="released", ...)` -> model, codecs, decoder and their configuration; always the same weights."""
+    """`build(tail="released", ...)` -> networks with these settings of generation; always the same weights."""
 
-    def networks(**overrides) -> SimpleNamespace:
-        config = CONFIG.updated(overrides)
+    def networks(**generation) -> Toy:
+        config = CONFIG.updated({"generation": generation})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1)
-            model = AudioModel(config).eval()
+            model = AudioModel(config.network, config.priors.codec).eval().requires_grad_(False)
             torch.nn.init.normal_(model.mask_embedding)
-            size = VQConfig(width=config.codes, codes=config.codes, layers=1)
-            codecs = {part: VQVAE(features, size).eval() for part, features in PART_FEATURES.items()}
+            codecs = {part: VQVAE(features, config.priors.part_codec(part)) for part, features in PART_FEATURES.items()}
             spread(codecs.values())
-            global_motion = ConvAutoencoder(PART_FEATURES["lower"], ConvConfig(width=8, layers=1)).eval()
-        decoder = MotionDecoder(config, codecs, global_motion)
-        return SimpleNamespace(config=config, model=model, codecs=codecs, decoder=decoder)
+            vqs = PartVQs.of(codecs, ConvAutoencoder(PART_FEATURES["lower"], config.priors.global_motion))
+        return Toy(config=config, model=model, vqs=vqs, decoder=MotionDecoder(config.generation, vqs))
 
     return networks
 
@@ -46,9 +56,18 @@ def spread(codecs) -> None:
 
 
 @pytest.fixture(scope="module")
-def toy(build) -> SimpleNamespace:
+def toy(build) -> Toy:
     return build()
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def speech(frames: int, seed: int = 0) -> torch.Tensor:
+    """(S,) so many samples as `frames` frames have."""
+    return noise(-(-frames * 16_000 // 30), seed=seed)
+
+
+def told(frames: int, hint: Hint | None = None, *, speaker: int = 0, seed: int = 0) -> Told:
+    return Told(speech(frames, seed), speaker, hint or Hint.nothing(frames))

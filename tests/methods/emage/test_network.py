@@ -1,9 +1,11 @@
 import pytest
 import torch
 
+from gesturebench.common.codecs.prior_windows import CHANNELS
 from gesturebench.common.motion.skeleton import PART_NAMES
-from gesturebench.methods.emage.config import SAMPLES_PER_FRAME
-from gesturebench.methods.emage.network import BODY, MOTION_CHANNELS, PeriodicPositions, Prediction, joined
+from gesturebench.methods.emage.audio_encoder import AudioEncoder
+from gesturebench.methods.emage.inference import samples_of
+from gesturebench.methods.emage.network import BODY, Prediction, joined
 
 from .conftest import WINDOW, noise
 
@@ -11,14 +13,14 @@ from .conftest import WINDOW, noise
 @pytest.fixture
 def told():
     """Two windows: samples, speakers, motion, and all of it hidden but the first four frames."""
-    hidden = torch.ones(2, WINDOW, MOTION_CHANNELS, dtype=torch.bool)
+    hidden = torch.ones(2, WINDOW, CHANNELS, dtype=torch.bool)
     hidden[:, :4] = False
-    return noise(2, WINDOW * SAMPLES_PER_FRAME), torch.tensor([0, 2]), noise(2, WINDOW, MOTION_CHANNELS), hidden
+    return noise(2, samples_of(WINDOW)), torch.tensor([0, 2]), noise(2, WINDOW, CHANNELS), hidden
 
 
-def predicted(toy, *told, **options) -> Prediction:
+def predicted(toy, audio, *told, **options) -> Prediction:
     with torch.no_grad():
-        return toy.model(*told, **options)
+        return toy.model(toy.model.hear(audio), *told, **options)
 
 
 def assert_same(a: Prediction, b: Prediction, parts=PART_NAMES) -> None:
@@ -31,21 +33,41 @@ def distance(a: Prediction, b: Prediction, part: str) -> float:
     return float((a.latents[part] - b.latents[part]).abs().max())
 
 
-@pytest.mark.parametrize("frames", [1, 9, WINDOW])
+@pytest.mark.parametrize("frames", [1, 2, 9, 33, WINDOW])
 def test_shapes(toy, told, frames):
     audio, speaker, motion, hidden = told
-    cut = audio[:, : frames * SAMPLES_PER_FRAME], speaker, motion[:, :frames], hidden[:, :frames]
-    prediction = predicted(toy, *cut)
+    prediction = predicted(toy, audio[:, : samples_of(frames)], speaker, motion[:, :frames], hidden[:, :frames])
     for group in (prediction.latents, prediction.logits):
         assert set(group) == set(PART_NAMES)
-        assert {(x.shape, x.dtype) for x in group.values()} == {((2, frames, toy.config.codes), torch.float32)}
+        assert {(x.shape, x.dtype) for x in group.values()} == {((2, frames, 12), torch.float32)}
+
+
+@pytest.mark.parametrize("per_frame", [533, 16_000 / 30])
+def test_speech_has_a_step_for_every_frame_of_any_window(per_frame):
+    encoder = AudioEncoder(4).eval()
+    with torch.no_grad():
+        steps = [encoder(torch.zeros(1, int(n * per_frame))).shape[1] for n in range(1, WINDOW + 1)]
+    assert all(found >= n for n, found in enumerate(steps, 1))
+    assert steps[-1] == WINDOW
+
+
+def test_folded_norms_change_nothing():
+    encoder = AudioEncoder(16)
+    samples = noise(2, 4000)
+    for _ in range(3):
+        encoder(samples)  # moves the running statistics
+    encoder.eval()
+    with torch.no_grad():
+        before = encoder(samples)
+        encoder.fold()
+        torch.testing.assert_close(encoder(samples), before, atol=2e-6, rtol=1e-5)
 
 
 def test_a_window_does_not_depend_on_its_neighbours_in_the_batch(toy, told):
     together = predicted(toy, *told)
     for row in range(2):
         alone = predicted(toy, *(x[row : row + 1] for x in told))
-        assert_same(alone, Prediction(*({p: x[row : row + 1] for p, x in g.items()} for g in vars(together).values())))
+        assert_same(alone, together.row(row))
 
 
 def test_hidden_motion_is_not_seen_and_given_motion_is(toy, told):
@@ -77,11 +99,12 @@ def test_speakers_differ(toy, told):
     assert all(distance(predicted(toy, *told), other, part) > 1e-3 for part in PART_NAMES)
 
 
-def test_positions_repeat_after_a_window():
-    positions = PeriodicPositions(WINDOW, 8, dropout=0.0)
-    table = positions(torch.zeros(1, 2 * WINDOW, 8))[0]
-    torch.testing.assert_close(table[:WINDOW], table[WINDOW:])
-    assert len(table[:WINDOW].unique(dim=0)) == WINDOW
+def test_speech_past_the_last_frame_is_heard_by_the_body_alone(toy, told):
+    """As published: the face's speech is cut to the frames, the body's is not."""
+    audio, speaker, motion, hidden = (x[:, :9] if x.ndim == 3 else x for x in told)
+    short, long = (predicted(toy, audio[:, : samples_of(n)], speaker, motion, hidden) for n in (30, 40))
+    torch.testing.assert_close(short.latents["face"], long.latents["face"], atol=2e-6, rtol=1e-5)
+    assert distance(short, long, "upper") > 1e-6
 
 
 def test_pieces_are_joined_in_order(toy, told):

@@ -8,14 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gesturebench.common.codecs.part_vqs import PartVQs
+from gesturebench.common.codecs.prior_windows import part_rows
 from gesturebench.common.codecs.vq_config import ConvConfig, VQConfig
 from gesturebench.common.codecs.vq_vae import VQVAE, ConvAutoencoder
 from gesturebench.common.motion import rotations_legacy
-from gesturebench.common.motion.skeleton import N_JOINTS, PART_JOINTS, PART_NAMES
-from gesturebench.methods.emage.config import SAMPLES_PER_FRAME, EmageConfig
-from gesturebench.methods.emage.decoding import Decoded, MotionDecoder, motion_channels
-from gesturebench.methods.emage.inference import Hint, predict
-from gesturebench.methods.emage.losses import code_loss, latent_loss, true_codes
+from gesturebench.common.motion.skeleton import PART_NAMES
+from gesturebench.methods.emage.config import EmageConfig
+from gesturebench.methods.emage.decoding import MotionDecoder, channels_of
+from gesturebench.methods.emage.hints import Hint
+from gesturebench.methods.emage.inference import RELEASED_SAMPLES_PER_FRAME, Told, predict
+from gesturebench.methods.emage.losses import Codes, code_loss, latent_loss, seed_hidden
 from gesturebench.methods.emage.network import AudioModel, Prediction
 from tests.parity.frame import Check, Golden, case, near, same
 
@@ -79,100 +82,100 @@ def codecs(golden: Golden) -> Iterator[Check]:
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """Networks and one clip of a golden file."""
+    """Networks and one clip of a golden file; motion (1, T, M)."""
 
+    config: EmageConfig
     model: AudioModel
-    decoder: MotionDecoder
-    codecs: dict[str, VQVAE]
+    vqs: PartVQs
     audio: Tensor
     speaker: Tensor
     motion: Tensor
-    """(1, T, M)."""
+
+    @property
+    def decoder(self) -> MotionDecoder:
+        return MotionDecoder(self.config.generation, self.vqs)
 
 
 def setting(golden: Golden) -> Setting:
-    given, config = tensors(golden, ""), model_config(golden)
+    given, config = tensors(golden, ""), emage_config(golden)
     codecs = {part: vq_vae(tensors(golden, f"vq_{part}/")) for part in PART_NAMES}
-    global_motion = autoencoder(tensors(golden, "vq_global/"))
     trans_contact = torch.cat((given["trans"][None], given["contact"]), -1)
     return Setting(
-        filled(AudioModel(config), tensors(golden, "param/")),
-        MotionDecoder(config, codecs, global_motion),
-        codecs,
-        given["audio_int16"][None].float() / 32768,
+        config,
+        filled(AudioModel(config.network, config.priors.codec), tensors(golden, "param/")),
+        PartVQs.of(codecs, autoencoder(tensors(golden, "vq_global/"))),
+        given["audio_int16"].float() / 32768,
         given["speaker_id"][:, 0],
-        motion_channels(given["poses"][None], trans_contact, rotations_legacy),
+        channels_of(given["poses"][None], trans_contact, rotations_legacy),
     )
 
 
-def model_config(golden: Golden) -> EmageConfig:
-    """Sizes from the parameters; a part's weight c* above 0 means that it is decoded by its code."""
+def emage_config(golden: Golden) -> EmageConfig:
+    """Sizes from the parameters, everything as released; a part's weight c* above 0 means that it is decoded by its
+    code."""
     parameters, c = golden.under("param/"), golden.config()
     layers = {
         name.split(".layers.")[0]: int(name.split(".layers.")[1].split(".")[0]) + 1
         for name in parameters
         if ".layers." in name
     }
-    return EmageConfig(
-        hidden=c["hidden_size"],
-        audio=c["audio_f"],
-        motion=c["motion_f"],
-        codes=c["vae_codebook_size"],
-        feed_forward=len(parameters["transformer_en_layer.linear1.weight"]),
-        face_layers=layers["face_motion_decoder"],
-        cross_layers=layers["audio_motion_cross_attn"],
-        speakers=c["speaker_dims"],
-        window=c["pose_length"],
-        seed_frames=c["seed_frames"],
-        routes={part: "index" if c[f"c{part[0]}"] > 0 else "latent" for part in PART_NAMES},
-        rotations="legacy",
-        tail="released",
-    )
+    network = {
+        "hidden": c["hidden_size"],
+        "audio": c["audio_f"],
+        "motion": c["motion_f"],
+        "feed_forward": len(parameters["transformer_en_layer.linear1.weight"]),
+        "face_layers": layers["face_motion_decoder"],
+        "cross_layers": layers["audio_motion_cross_attn"],
+        "speakers": len(parameters["speaker_embedding_body.weight"]),
+        "window": c["pose_length"],
+        "seed_frames": c["seed_frames"],
+    }
+    generation = {
+        "routes": {part: "index" if c[f"c{part[0]}"] > 0 else "latent" for part in PART_NAMES},
+        "start": "rest",
+        "audio_hop": "released",
+        "tail": "released",
+        "seams": "released",
+        "rotations": "legacy",
+        "global_input": "raw",
+    }
+    codec = {"width": c["vae_codebook_size"], "codes": c["vae_codebook_size"]}
+    return EmageConfig(network=network, priors={"codec": codec}, training={}, generation=generation)
 
 
 @case("evaluators/emage_small.npz")
 @torch.no_grad()
 def audio_model(golden: Golden) -> Iterator[Check]:
     s = setting(golden)
-    window = s.audio[:, : s.model.config.window * SAMPLES_PER_FRAME]
+    window = s.audio[None, : s.config.network.window * RELEASED_SAMPLES_PER_FRAME]
     yield near("wav_encoder_out", s.model.audio_encoder_body(window), golden["wav_encoder_out"])
     yield from forward_and_losses(golden, s, window)
-    starts = {"nohint": np.zeros((1, 2)), "hint": golden["trans"][None, 0, [0, 2]]}
+    starts = {"nohint": (0.0, 0.0), "hint": tuple(golden["trans"][0, [0, 2]])}
     hints = {
-        "nohint": None,
+        "nohint": Hint.nothing(s.motion.shape[1]),
         "hint": Hint(s.motion, torch.from_numpy(golden["hint_mask"]).bool()),
         "seedonly": Hint.seed(s.motion),
     }
     for name, hint in hints.items():
-        prediction = predict(s.model, s.decoder, s.audio, s.speaker, hint)
+        (prediction,) = predict(s.model, s.decoder, [Told(s.audio, int(s.speaker), hint)], s.config)
         yield from predictions(golden, f"inference_{name}", prediction)
         yield from motions(golden, f"decode_{name}", s.decoder, prediction, starts.get(name, starts["hint"]))
 
 
 def forward_and_losses(golden: Golden, s: Setting, window: Tensor) -> Iterator[Check]:
-    frames, seed = s.model.config.window, s.model.config.seed_frames
+    frames, heard = s.config.network.window, s.model.hear(window)
     motion = s.motion[:, :frames]
-    hidden = torch.ones_like(motion, dtype=torch.bool)
-    hidden[:, :seed] = False
-    seeded = s.model(window, s.speaker, motion, hidden)
+    hidden = seed_hidden(motion, s.config.network.seed_frames)
+    seeded = s.model(heard, s.speaker, motion, hidden)
     yield from predictions(golden, "forward_seed", seeded)
-    yield from predictions(golden, "forward_noaudio", s.model(window, s.speaker, motion, hidden, use_audio=False))
-    features = part_features(golden, s.motion)
+    yield from predictions(golden, "forward_noaudio", s.model(heard, s.speaker, motion, hidden, use_audio=False))
+    features = part_rows(s.motion, torch.from_numpy(golden["expressions"])[None])
     for part in PART_NAMES:
-        yield same_codes(f"gt_index/{part}", s.codecs[part], features[part], golden[f"gt_index/{part}"])
-    truth = true_codes(s.codecs, features).frames(0, frames)
+        yield same_codes(f"gt_index/{part}", s.vqs.codecs[part], features[part], golden[f"gt_index/{part}"])
+    indices = s.vqs.indices(features)
+    truth = Codes(indices, s.vqs.vectors(indices)).frames(0, frames)
     yield near("loss/rec_seed", latent_loss(seeded, truth), golden["loss/rec_seed"])
     yield near("loss/cls_seed", code_loss(seeded, truth), golden["loss/cls_seed"])
-
-
-def part_features(golden: Golden, motion: Tensor) -> dict[str, Tensor]:
-    """What the codecs read, cut from the network's channels."""
-    six = motion[..., : 6 * N_JOINTS].unflatten(-1, (N_JOINTS, 6))
-    beside = {"face": torch.from_numpy(golden["expressions"])[None], "lower": motion[..., 6 * N_JOINTS :]}
-    return {
-        part: torch.cat((six[..., list(joints), :].flatten(-2), beside.get(part, motion[..., :0])), -1)
-        for part, joints in PART_JOINTS.items()
-    }
 
 
 def predictions(golden: Golden, place: str, prediction: Prediction) -> Iterator[Check]:
@@ -184,12 +187,12 @@ def predictions(golden: Golden, place: str, prediction: Prediction) -> Iterator[
 
 
 def motions(
-    golden: Golden, place: str, decoder: MotionDecoder, prediction: Prediction, start_xz: np.ndarray
+    golden: Golden, place: str, decoder: MotionDecoder, prediction: Prediction, start_xz: tuple[float, float]
 ) -> Iterator[Check]:
-    decoded: Decoded = decoder.decode(prediction)
-    yield near(f"{place}/expression", decoded.expressions, golden[f"{place}/expression"])
-    yield near(f"{place}/motion_axis_angle", decoded.poses, golden[f"{place}/motion_axis_angle"], HALF_TURN)
-    yield near(f"{place}/trans", decoded.translation(start_xz), golden[f"{place}/trans"])
+    motion = decoder.motion(prediction, np.zeros(300, np.float32), start_xz)
+    yield near(f"{place}/expression", motion.expressions[None], golden[f"{place}/expression"])
+    yield near(f"{place}/motion_axis_angle", motion.poses[None], golden[f"{place}/motion_axis_angle"], HALF_TURN)
+    yield near(f"{place}/trans", motion.trans[None], golden[f"{place}/trans"])
     if f"{place}/all_motion4inference" in golden:
         channels = golden[f"{place}/all_motion4inference"]
         yield near(f"{place}/all_motion4inference", decoder.channels(prediction), channels, HALF_TURN)

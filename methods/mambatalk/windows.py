@@ -1,0 +1,61 @@
+"""Which windows a speech goes through: each begins with the last frames of the one before.
+
+Frames at 30 per second, samples at 16 kHz.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+
+from gesturebench.common.corpus.clip import SAMPLE_RATE
+from gesturebench.common.corpus.cutting import RELEASED_SAMPLES_PER_FRAME
+from gesturebench.common.errors import InputError
+from gesturebench.methods.mambatalk.config import NetworkConfig
+
+FPS = 30
+RELEASED_UNIT = 8
+"""Released code leaves out what is more than a multiple of so many frames, before it lays out windows."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Windows start at multiples of `step` frames; `frames` of what they cover are kept."""
+
+    windows: int
+    frames: int
+    step: int
+
+    def start(self, k: int) -> int:
+        return k * self.step
+
+
+def planned(frames: int, network: NetworkConfig, tail: str = "whole") -> Plan:
+    """The windows of a speech of `frames` frames.
+
+    >>> planned(64, NetworkConfig()), planned(221, NetworkConfig(), "released")
+    (Plan(windows=1, frames=64, step=60), Plan(windows=3, frames=184, step=60))
+    >>> planned(221, NetworkConfig()), planned(1, NetworkConfig())
+    (Plan(windows=4, frames=221, step=60), Plan(windows=1, frames=1, step=60))
+    """
+    seed, step = network.seed_frames, network.window - network.seed_frames
+    if tail == "whole":
+        return Plan(max(1, ceil((frames - seed) / step)), frames, step)
+    windows = (frames - frames % RELEASED_UNIT - seed) // step
+    if windows < 1:
+        raise InputError(
+            f"a speech of {frames} frames",
+            expected=f"{network.window} or more where frames behind the last whole window are left out",
+            remedy="take a longer one, or set generation.tail=whole",
+        )
+    return Plan(windows, windows * step + seed, step)
+
+
+def heard_samples(start: int, network: NetworkConfig, hop: str) -> tuple[int, int]:
+    """(first, last exclusive) samples that the window from frame `start` hears.
+
+    >>> heard_samples(1800, NetworkConfig(), "exact"), heard_samples(1800, NetworkConfig(), "released")
+    ((960000, 994133), (959400, 993512))
+    """
+    if hop == "released":
+        return start * RELEASED_SAMPLES_PER_FRAME, (start + network.window) * RELEASED_SAMPLES_PER_FRAME
+    first = start * SAMPLE_RATE // FPS
+    return first, first + network.window * SAMPLE_RATE // FPS
