@@ -29,14 +29,17 @@ WORTH_SHARING = 1 << 20
 
 def scan(o: Operands) -> tuple[Tensor, Tensor]:
     """y (B, D, L) and the last state (B, D, N)."""
-    return _FusedScan.apply(o.softplus, *o.tensors)
+    if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in o.tensors):
+        return _FusedScan.apply(o.softplus, *o.tensors)
+    y, h, _ = forward(o, keep=False)
+    return y, h
 
 
 class _FusedScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, softplus: bool, *tensors: Tensor | None) -> tuple[Tensor, Tensor]:
         o = Operands(*tensors, softplus=softplus)
-        y, h, kept = forward(o, any(ctx.needs_input_grad))
+        y, h, kept = forward(o, keep=True)
         ctx.softplus = softplus
         ctx.save_for_backward(*tensors, kept)
         return y, h
