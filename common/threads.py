@@ -44,9 +44,10 @@ def spread(tasks: Sequence[Callable[[], T]]) -> list[T]:
     workers = min(threads, len(tasks))
     if workers < 2:
         return [task() for task in tasks]
-    results = list(_pool(os.getpid(), workers, threads // workers).map(lambda task: task(), tasks))
-    torch.set_num_threads(threads)  # what threads that are started from now on begin with
-    return results
+    try:
+        return list(_pool(os.getpid(), workers, threads // workers).map(lambda task: task(), tasks))
+    finally:
+        torch.set_num_threads(threads)  # what threads that are started from now on begin with
 
 
 @cache
