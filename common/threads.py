@@ -32,17 +32,17 @@ def limit_threads() -> int:
     return count
 
 
-def spread(tasks: Sequence[Callable[[], T]]) -> list[T]:
+def spread(tasks: Sequence[Callable[[], T]], device: str = "cpu") -> list[T]:
     """Results of tasks that do not depend on each other, run on equal shares of torch's threads.
 
     Threads that share every operator wait for each other hundreds of times per second; with a task each they do once.
-    With one thread the tasks run one after another.
+    With one thread, or where the work is done by another `device`, the tasks run one after another.
     """
     import torch
 
     threads = torch.get_num_threads()
     workers = min(threads, len(tasks))
-    if workers < 2:
+    if workers < 2 or device != "cpu":
         return [task() for task in tasks]
     try:
         return list(_pool(os.getpid(), workers, threads // workers).map(lambda task: task(), tasks))

@@ -59,8 +59,8 @@ class FastDecoder:
 def decoded(decoders: Mapping[str, FastDecoder], latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """(B, K, D) per part -> (B, T, F) per part; on a CPU with several threads the parts are decoded side by side."""
     tasks = [partial(decode, latents[part]) for part, decode in decoders.items()]
-    on_cpu = all(z.device.type == "cpu" for z in latents.values())
-    return dict(zip(decoders, spread(tasks) if on_cpu else [task() for task in tasks], strict=True))
+    device = next(iter(latents.values())).device.type
+    return dict(zip(decoders, spread(tasks, device), strict=True))
 
 
 def self_attention(block: nn.MultiheadAttention, x_BTD: Tensor) -> Tensor:
