@@ -53,6 +53,12 @@ def spread(tasks: Sequence[Callable[[], T]], device: str = "cpu") -> list[T]:
 @cache
 def _pool(process: int, workers: int, share: int) -> ThreadPoolExecutor:
     """Threads that stay; a forked process has none of them and starts its own."""
+    return ThreadPoolExecutor(workers, "spread", initializer=_take, initargs=(share,))
+
+
+def _take(share: int) -> None:
+    """A thread that is new to torch takes over the process' number when it is first asked: ask, then set."""
     import torch
 
-    return ThreadPoolExecutor(workers, "spread", initializer=torch.set_num_threads, initargs=(share,))
+    torch.get_num_threads()
+    torch.set_num_threads(share)
