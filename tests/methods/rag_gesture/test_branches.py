@@ -9,22 +9,17 @@ from gesturebench.methods.rag_gesture.config import ComputeConfig, DenoiserConfi
 from gesturebench.methods.rag_gesture.denoiser import Conditions, Denoiser
 from gesturebench.methods.rag_gesture.layout import TokenLayout
 from gesturebench.methods.rag_gesture.sampler import LatentSampler
+from tests.methods.rag_gesture.random_network import random_denoiser
 
 LAYOUT = TokenLayout(4)
 TIMESTEPS = (0, 57, 500, 999)
 
 
 def network(query_mask: str = "released", layers: int = 3) -> Denoiser:
-    """Random everywhere, also in the layers that start at zero."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        config = DenoiserConfig(
-            width=24, layers=layers, heads=3, time_width=16, feed_forward=40, speakers=3, query_mask=query_mask
-        )
-        model = Denoiser(config, LAYOUT, latent=8, text=6, audio=5, positions=True)
-        for parameter in model.parameters():
-            torch.nn.init.normal_(parameter, std=0.3)
-    return model.requires_grad_(False)
+    config = DenoiserConfig(
+        width=24, layers=layers, heads=3, time_width=16, feed_forward=40, speakers=3, query_mask=query_mask
+    )
+    return random_denoiser(config, LAYOUT)
 
 
 @pytest.fixture
