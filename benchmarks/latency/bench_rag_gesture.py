@@ -109,7 +109,7 @@ def test_memory_per_clip(benchmark, network, clips):
 def test_decoding_a_clip(versus, benchmark, codecs):
     latents = LAYOUT.join([drawn(1, LAYOUT.slots, WIDTH, seed=10 + k) for k in range(len(codecs.vaes))])
     ratio = side_by_side(
-        versus, benchmark, lambda: motion(codecs, latents), lambda: released_motion(codecs, latents), rounds=3
+        versus, benchmark, lambda: motion(codecs, latents), lambda: released_motion(codecs, latents), rounds=7
     )
     assert ratio >= 1.5
 

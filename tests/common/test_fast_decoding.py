@@ -43,6 +43,14 @@ def test_decodes_as_the_vae_does(variant):
         torch.testing.assert_close(fast(z), plain.decode(z), atol=1e-5, rtol=1e-5)
 
 
+def test_large_weights_are_packed_and_meet_other_rows():
+    wide = {"width": 256, "heads": 4, "feed_forward": 256}
+    plain, fast = vae(**wide), FastDecoder(vae(**wide))
+    for rows in (1, 3, 1):
+        z = torch.randn(rows, 4, 256, generator=torch.Generator().manual_seed(rows))
+        torch.testing.assert_close(fast(z), plain.decode(z), atol=1e-5, rtol=1e-5)
+
+
 def test_the_vae_keeps_its_weights_and_what_it_does():
     plain, laid_out = vae(), vae()
     FastDecoder(laid_out)
