@@ -32,26 +32,33 @@ def limit_threads() -> int:
     return count
 
 
-def spread(tasks: Sequence[Callable[[], T]]) -> list[T]:
+def spread(tasks: Sequence[Callable[[], T]], device: str = "cpu") -> list[T]:
     """Results of tasks that do not depend on each other, run on equal shares of torch's threads.
 
     Threads that share every operator wait for each other hundreds of times per second; with a task each they do once.
-    With one thread the tasks run one after another.
+    With one thread, or where the work is done by another `device`, the tasks run one after another.
     """
     import torch
 
     threads = torch.get_num_threads()
     workers = min(threads, len(tasks))
-    if workers < 2:
+    if workers < 2 or device != "cpu":
         return [task() for task in tasks]
-    results = list(_pool(os.getpid(), workers, threads // workers).map(lambda task: task(), tasks))
-    torch.set_num_threads(threads)  # what threads that are started from now on begin with
-    return results
+    try:
+        return list(_pool(os.getpid(), workers, threads // workers).map(lambda task: task(), tasks))
+    finally:
+        torch.set_num_threads(threads)  # what threads that are started from now on begin with
 
 
 @cache
 def _pool(process: int, workers: int, share: int) -> ThreadPoolExecutor:
     """Threads that stay; a forked process has none of them and starts its own."""
+    return ThreadPoolExecutor(workers, "spread", initializer=_take, initargs=(share,))
+
+
+def _take(share: int) -> None:
+    """A thread that is new to torch takes over the process' number when it is first asked: ask, then set."""
     import torch
 
-    return ThreadPoolExecutor(workers, "spread", initializer=torch.set_num_threads, initargs=(share,))
+    torch.get_num_threads()
+    torch.set_num_threads(share)

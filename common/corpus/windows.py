@@ -1,16 +1,12 @@
 """Windows: fixed-length cuts of clips, drawn at random for training or laid out in a row for a database."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from math import ceil
 
 import torch
 
-from gesturebench.common.corpus.beat2 import FPS
-from gesturebench.common.corpus.clip import SAMPLE_RATE
-from gesturebench.common.corpus.cutting import Cutting, cuts
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.errors import InputError
 
@@ -65,14 +61,3 @@ def laid_out(store: ClipStore, split: str, length: int, stride: int) -> list[Win
         for clip in store.split(split)
         for start in range(0, store.n_frames(clip) - length + 1, stride)
     ]
-
-
-def cut_windows(store: ClipStore, clips: Iterable[str], rule: Cutting) -> list[Window]:
-    """The windows of a published loader in the frames of the store: a window of 15 fps spans twice as many."""
-    step = FPS // rule.fps
-    found = []
-    for clip in clips:
-        n = store.n_frames(clip)
-        places = cuts(rule, ceil(n / step), ceil(n * SAMPLE_RATE / FPS))
-        found += [Window(clip, c.start * step, (c.stop - c.start) * step) for c in places if c.stop * step <= n]
-    return found

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+Apply = Callable[[nn.Module, Tensor], Tensor]
+
 
 class EncoderLayer(nn.Module):
     """Self-attention and feed-forward, each followed by add and LayerNorm (`pre_norm` normalises before instead)."""
@@ -75,13 +77,13 @@ class SkipStack(nn.Module):
     def forward(self, x_BTD: Tensor, *memory: Tensor | None) -> Tensor:
         return self.walk(x_BTD, lambda block, x: block(x, *memory))
 
-    def walk(self, x_BTD: Tensor, through: Callable[[nn.Module, Tensor], Tensor]) -> Tensor:
-        """x by way of all layers, each entered by `through(layer, x)`."""
+    def walk(self, x_BTD: Tensor, through: Apply, reduced: Apply = lambda reduce, x: reduce(x)) -> Tensor:
+        """x by way of all layers, each entered by `through(layer, x)`, and of the linears, entered by `reduced`."""
         skips = []
         for block in self.input_blocks:
             x_BTD = through(block, x_BTD)
             skips.append(x_BTD)
         x_BTD = through(self.middle_block, x_BTD)
         for block, reduce in zip(self.output_blocks, self.linear_blocks, strict=True):
-            x_BTD = through(block, reduce(torch.cat((x_BTD, skips.pop()), -1)))
+            x_BTD = through(block, reduced(reduce, torch.cat((x_BTD, skips.pop()), -1)))
         return self.norm(x_BTD)

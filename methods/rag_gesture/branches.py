@@ -14,7 +14,7 @@ Legend: S timesteps, B clips, R rows (B conditional, then B unconditional), T to
 K kinds of tokens: kept, and pushed away by the query mask where there is one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -23,7 +23,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gesturebench.common.fingerprint import tensors_fingerprint
-from gesturebench.common.nn.efficient_attention import MASKED, EfficientCrossAttention
+from gesturebench.common.nn.efficient_attention import (
+    MASKED,
+    EfficientCrossAttention,
+    attend_by_head,
+    head_contexts,
+)
 from gesturebench.common.nn.packed import Packed, after_norm, bare_norm, joined, packed
 from gesturebench.common.nn.stylization import Stylization
 from gesturebench.common.threads import spread
@@ -61,8 +66,14 @@ class Branches:
         self._dropped = torch.stack(
             [layer.dropped(self._styles[:, k]) for k, layer in enumerate(self._layers)], 1
         )  # (S, layers, K, D)
-        self._run = torch.compile(self._pass) if compute.compile else self._pass
-        self._apart = t.device.type == "cpu" and not compute.compile and torch.get_num_threads() > 1
+        self._run = self._compiled() if compute.compile else self._pass
+        self._apart = t.device.type == "cpu" and not compute.compile
+
+    def _compiled(self) -> Callable[..., Tensor]:
+        """The norm of pushed tokens is left as it is: another order of its sums changes them by a tenth."""
+        for layer in self._layers:
+            layer.norm_of_pushed = torch.compiler.disable(layer.norm_of_pushed)
+        return torch.compile(self._pass)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -82,7 +93,7 @@ class Branches:
     def __call__(self, x_BTL: Tensor, index: int, told: Told, unconditional: bool = True) -> Predictions:
         """`unconditional` False leaves that half of the work undone, for steps that weigh it with zero."""
         rows, styles, constants = len(x_BTL), self._styles[index], told.constants[index]
-        if unconditional and self._apart:
+        if unconditional and self._apart and torch.get_num_threads() > 1:
             halves = (constants[:, :rows], told.contexts), (constants[:, rows:], None)
             return tuple(spread([partial(self._run, x_BTL, styles, *half) for half in halves]))
         y = self._run(x_BTL, styles, constants if unconditional else constants[:, :rows], told.contexts)
@@ -126,6 +137,7 @@ class PackedLayer:
         self._kept, self._told, self._speaker, self._mix_bias = _folded_mix(layer, dtype)
         self._linear1, self._linear2 = (packed(m.weight, m.bias, dtype) for m in (ffn.linear1, ffn.linear2))
         self._ffn_out = _out(ffn.proj_out, dtype)
+        self.norm_of_pushed = _norm_of_pushed
         self._push = None if query_mask_T is None else ((1 - query_mask_T) * MASKED)[:, None, None]
         pushes = [0.0] if query_mask_T is None else [0.0, MASKED]
         self._pushes_K1 = own.norm.weight.new_tensor(pushes)[:, None]
@@ -136,7 +148,7 @@ class PackedLayer:
         n = F.layer_norm(x_RTD, x_RTD.shape[-1:], self._norm.weight, self._norm.bias, self._norm.eps)
         query, key, value = self._qkv(n).unflatten(-1, (3, self._heads, -1)).unbind(-3)
         key[:, self._slots :: self._slots + 1] = MASKED
-        y = attend(query, head_contexts(key, value))
+        y = attend_by_head(query, head_contexts(key, value))
         return self._attended(_stylized(y.flatten(-2), style_2D)).add_(x_RTD)
 
     def mixed(self, x_RTD: Tensor, style_52D: Tensor, constant_RKD: Tensor, contexts: Tensor | None) -> Tensor:
@@ -152,11 +164,10 @@ class PackedLayer:
     def _looked_up(self, x_BTD: Tensor, style_52D: Tensor, contexts: Tensor) -> Tensor:
         """(B, T, 2D): what text and audio answer, stylized, before the maps that `_told` holds."""
         query = self._queries(bare_norm(x_BTD)).unflatten(-1, (2 * self._heads, -1))
-        y = attend(query, contexts).flatten(-2).unflatten(-1, (2, -1))
-        if self._push is not None:
-            y = y + self._push
+        y = attend_by_head(query, contexts).flatten(-2).unflatten(-1, (2, -1))
+        n = bare_norm(y) if self._push is None else self.norm_of_pushed(y, self._push)
         scale, shift = style_52D[TEXT : AUDIO + 1].unbind(1)
-        return F.silu(torch.addcmul(shift, bare_norm(y), scale), inplace=True).flatten(-2)
+        return F.silu(torch.addcmul(shift, n, scale), inplace=True).flatten(-2)
 
     def _by_token(self, constant_RKD: Tensor, tokens: int) -> Tensor:
         """(R, T, D), a fresh tensor."""
@@ -201,19 +212,14 @@ def _table(y_BKD: Tensor, style_S2D: Tensor) -> Tensor:
     return F.silu(torch.addcmul(shift, bare_norm(y_BKD), scale))
 
 
+def _norm_of_pushed(y: Tensor, push: Tensor) -> Tensor:
+    """Near -10^6 float32 keeps steps of 0.06 of y, so the result hangs on the order of the norm's own sums."""
+    return bare_norm(y + push)
+
+
 def _stylized(y_RTD: Tensor, style_2D: Tensor) -> Tensor:
     scale, shift = style_2D
     return F.silu(F.layer_norm(y_RTD, scale.shape, scale, shift), inplace=True)
-
-
-def head_contexts(key_BNHd: Tensor, value_BNHd: Tensor) -> Tensor:
-    """softmax over tokens(K)^T V of every head: (B, H, d, d)."""
-    return key_BNHd.softmax(1).permute(0, 2, 3, 1) @ value_BNHd.transpose(1, 2)
-
-
-def attend(query_BTHd: Tensor, contexts_BHdd: Tensor) -> Tensor:
-    """softmax over channels(Q) C of every head: (B, T, H, d)."""
-    return (query_BTHd.softmax(-1).transpose(1, 2) @ contexts_BHdd).transpose(1, 2)
 
 
 def _out(block: Stylization, dtype: torch.dtype) -> Packed:

@@ -41,7 +41,7 @@ class Conditions:
 
 
 Answers = tuple[Tensor, Tensor, Tensor]
-"""What a layer's queries look up: contexts (B, D, D) of text and audio, and the speaker's one answer (B, 1, D)."""
+"""What a layer's queries look up: contexts of text and audio, and the speaker's one answer (B, 1, D)."""
 
 
 class Style(NamedTuple):

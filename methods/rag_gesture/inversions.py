@@ -107,12 +107,12 @@ class Inversions:
     def _encode(self, windows: Sequence[Window]) -> Tensor:
         """(B, T, L). A window's latents do not depend on its neighbours: each has its own source of noise."""
         features = self._windows.features_of(windows)
-        posteriors = {part: self._codecs.posterior(part, features[part]) for part in PART_NAMES}
+        posteriors = self._codecs.posteriors(features)
         rows = []
         for row, window in enumerate(windows):
             draw = torch_generator("posterior", window.clip_id, window.start)
-            parts = [latent(mean[row], spread[row], self._config.codec, draw) for mean, spread in posteriors.values()]
-            rows.append(self._layout.join(parts))
+            own = ((posteriors[part][0][row], posteriors[part][1][row]) for part in PART_NAMES)
+            rows.append(self._layout.join([latent(*pair, self._config.codec, draw) for pair in own]))
         return torch.stack(rows)
 
 

@@ -49,8 +49,11 @@ class LatentSampler:
         known = self._branches.told(told.to(self._device))
 
         def predict(x: Tensor, index: int) -> Tensor:
-            conditional, unconditional = self._branches(x, index, known)
-            return mixed(conditional, unconditional, self._weights[index], self._scale)
+            weights = self._weights[index]
+            conditional, unconditional = self._branches(x, index, known, unconditional=weights[1] != 0)
+            if unconditional is None:
+                unconditional = torch.zeros_like(conditional)
+            return mixed(conditional, unconditional, weights, self._scale)
 
         return predict
 

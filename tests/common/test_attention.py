@@ -5,6 +5,7 @@ import torch
 
 from gesturebench.common.nn.efficient_attention import (
     MASKED,
+    NARROW,
     EfficientCrossAttention,
     EfficientSelfAttention,
     attend,
@@ -50,6 +51,15 @@ def test_equals_attention_head_by_head(draw, heads):
     query, key, value = draw(B, T, D), draw(B, N, D), draw(B, N, D)
     ours = attend(query, context(key, value, heads), heads)
     torch.testing.assert_close(ours, naive(query, key, value, heads), atol=1e-5, rtol=1e-5)
+
+
+def test_wide_attention_goes_head_by_head(draw):
+    width, heads = 2 * NARROW, 4
+    query, key, value = draw(1, 3, width), draw(1, 4, width), draw(1, 4, width)
+    looked_up = context(key, value, heads)
+    assert looked_up.shape == (1, heads, width // heads, width // heads)
+    assert context(key[..., :NARROW], value[..., :NARROW], heads).shape == (1, NARROW, NARROW)
+    torch.testing.assert_close(attend(query, looked_up, heads), naive(query, key, value, heads), atol=1e-5, rtol=1e-5)
 
 
 def test_is_a_weighted_mean_of_the_values(draw):

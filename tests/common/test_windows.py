@@ -6,9 +6,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from gesturebench.common.corpus.cutting import WINDOWS, Cutting
 from gesturebench.common.corpus.store import ClipStore, build_store
-from gesturebench.common.corpus.windows import RandomWindows, Window, cut_windows, laid_out
+from gesturebench.common.corpus.windows import RandomWindows, Window, laid_out
 from gesturebench.common.errors import InputError
 
 from .conftest import write_body, write_clip, write_split
@@ -74,19 +73,3 @@ def test_windows_in_a_row(store, stride):
         assert starts[0] == 0
         assert all(b - a == stride for a, b in pairwise(starts))
         assert starts[-1] + 30 <= LENGTHS[clip] < starts[-1] + stride + 30
-
-
-@pytest.mark.parametrize("rule", [Cutting(length=20, stride=5), Cutting(length=15, stride=15, fps=15)])
-def test_cut_windows_lie_in_the_frames_of_the_store(store, rule):
-    step = 30 // rule.fps
-    windows = cut_windows(store, LENGTHS, rule)
-    assert {window.clip_id for window in windows} == {clip for clip, n in LENGTHS.items() if n >= 30}
-    for window in windows:
-        assert window.length == rule.length * step
-        assert window.start % (rule.stride * step) == 0
-        assert window.start + window.length <= store.n_frames(window.clip_id)
-
-
-def test_whole_clips_are_windows(store):
-    windows = cut_windows(store, LENGTHS, WINDOWS["whole"])
-    assert windows == [Window(clip, 0, n) for clip, n in LENGTHS.items()]

@@ -4,8 +4,8 @@ import pytest
 import yaml
 
 from gesturebench.benchmarks.state import RunStore
-from gesturebench.commands import open_plan
 from gesturebench.common.features.prepared import PreparedWindows
+from gesturebench.planning import open_plan
 from tests.encoders import write_bert, write_wav2vec2
 
 from .conftest import SHORT

@@ -54,7 +54,7 @@ def test_nothing_of_a_run_is_garbage_and_what_is_taken_away_is_made_again(call, 
     other.write_text(
         yaml.safe_dump(smaller | {"rows": [row for row in smaller["rows"] if row["label"] != "Random clip"]})
     )
-    deleted = call("gc", other, "--runs", store, "--delete")
+    deleted = call("gc", other, "--exactly", "--runs", store, "--delete")
     assert "are free" in deleted.stdout, deleted.stderr
     assert call("table", other, "--runs", store, "--format", "csv").stdout.count(",done,") == 2 * 2
     assert call("run", grid, "--runs", store, "--workers", 1).returncode == 0

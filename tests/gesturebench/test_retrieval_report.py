@@ -145,7 +145,7 @@ def test_faults_are_told_in_a_line(retrieval, words, message):
 
 
 def test_without_prepared_data_it_says_what_prepares_them(tmp_path, retrieval):
-    with pytest.raises(InputError, match=r"run `gesturebench run grid.yaml` first"):
+    with pytest.raises(InputError, match=r"run `gesturebench run grid.yaml --runs .*` first"):
         retrieval("--runs", str(tmp_path / "elsewhere"))
 
 

@@ -10,11 +10,11 @@ from tests.results.made_up import BLIND, GUIDED, TRUTH, planned, swept
 
 
 def test_numbers_rise_and_rows_that_differ_elsewhere_are_other_series():
-    plan = swept(({"guidance.schedule": ["all_one", "decreasing"]}, {"guidance.lr": [1.0, 0, 0.1]}))
+    plan = swept(({"guidance.schedule": ["all_one", "decreasing"]}, {"guidance.lr": [0.9, 0, 0.1]}))
     sweep = find_sweep(plan, "guidance.lr")
-    assert (sweep.values, sweep.is_numeric) == ((0, 0.1, 1.0), True)
+    assert (sweep.values, sweep.is_numeric) == ((0, 0.1, 0.9), True)
     assert [series.name for series in sweep.series] == ["schedule=all_one", "schedule=decreasing"]
-    assert sweep.series[1].rows[2] == "RAG, guidance.schedule=decreasing, guidance.lr=1.0"
+    assert sweep.series[1].rows[2] == "RAG, guidance.schedule=decreasing, guidance.lr=0.9"
     assert sweep.beside == ("Ground truth", "Random clip")
 
 

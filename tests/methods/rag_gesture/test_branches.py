@@ -5,25 +5,21 @@ import torch
 
 from gesturebench.common.nn.packed import bare_norm, joined, lay_out, packed
 from gesturebench.methods.rag_gesture.branches import Branches
-from gesturebench.methods.rag_gesture.config import ComputeConfig, DenoiserConfig
+from gesturebench.methods.rag_gesture.config import ComputeConfig, DenoiserConfig, SamplingConfig
 from gesturebench.methods.rag_gesture.denoiser import Conditions, Denoiser
 from gesturebench.methods.rag_gesture.layout import TokenLayout
+from gesturebench.methods.rag_gesture.sampler import LatentSampler
+from tests.methods.rag_gesture.random_network import random_denoiser
 
 LAYOUT = TokenLayout(4)
 TIMESTEPS = (0, 57, 500, 999)
 
 
 def network(query_mask: str = "released", layers: int = 3) -> Denoiser:
-    """Random everywhere, also in the layers that start at zero."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        config = DenoiserConfig(
-            width=24, layers=layers, heads=3, time_width=16, feed_forward=40, speakers=3, query_mask=query_mask
-        )
-        model = Denoiser(config, LAYOUT, latent=8, text=6, audio=5, positions=True)
-        for parameter in model.parameters():
-            torch.nn.init.normal_(parameter, std=0.3)
-    return model.requires_grad_(False)
+    config = DenoiserConfig(
+        width=24, layers=layers, heads=3, time_width=16, feed_forward=40, speakers=3, query_mask=query_mask
+    )
+    return random_denoiser(config, LAYOUT)
 
 
 @pytest.fixture
@@ -65,6 +61,38 @@ def test_an_unconditional_prediction_that_is_not_asked_for_is_left_out(told, x):
     conditional, nothing = branches(x, 1, known, unconditional=False)
     assert nothing is None
     torch.testing.assert_close(conditional, branches(x, 1, known)[0], atol=1e-5, rtol=1e-5)
+
+
+def test_a_sampler_that_weighs_it_with_zero_does_not_ask_for_it(told, x, monkeypatch):
+    model, asked = network(), []
+    plain = Branches.__call__
+
+    def watched(self, *arguments, unconditional: bool = True):
+        asked.append(unconditional)
+        return plain(self, *arguments, unconditional=unconditional)
+
+    monkeypatch.setattr(Branches, "__call__", watched)
+    sampler = LatentSampler(model, SamplingConfig(sections=(2, 2), coarse_scale=0.0, late_weights=(0.5, 0.5)))
+    predict = sampler.predictor(told)
+    early, late = predict(x, 3), predict(x, 0)
+    assert asked == [False, True]
+    t = sampler.schedule.timesteps
+    torch.testing.assert_close(early, both(model, x, t[3], told)[0], atol=2e-5, rtol=2e-5)
+    torch.testing.assert_close(late, sum(both(model, x, t[0], told)) / 2, atol=2e-5, rtol=2e-5)
+
+
+def test_halves_on_threads_of_their_own_are_the_halves(told, x):
+    model, before = network(), torch.get_num_threads()
+    branches = Branches(model, TIMESTEPS)
+    known = branches.told(told)
+    together = branches(x, 1, known)
+    try:
+        torch.set_num_threads(2)
+        apart = branches(x, 1, known)
+    finally:
+        torch.set_num_threads(before)
+    for a, b in zip(together, apart, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
 
 
 def test_clips_of_a_batch_know_nothing_of_each_other(told, x):

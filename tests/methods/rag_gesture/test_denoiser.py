@@ -10,6 +10,7 @@ from gesturebench.methods.rag_gesture.config import DenoiserConfig, PartWeights
 from gesturebench.methods.rag_gesture.denoiser import Conditions, Denoiser
 from gesturebench.methods.rag_gesture.fitting import denoising_losses, diffusion_draws
 from gesturebench.methods.rag_gesture.layout import TokenLayout
+from tests.methods.rag_gesture.random_network import random_denoiser
 
 LAYOUT = TokenLayout(4)
 ALPHA_BAR = torch.from_numpy(np.cumprod(1 - scaled_linear_betas()))
@@ -17,14 +18,8 @@ ALPHA_BAR = torch.from_numpy(np.cumprod(1 - scaled_linear_betas()))
 
 @pytest.fixture
 def denoiser() -> Denoiser:
-    """Random everywhere, also in the layers that start at zero."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        config = DenoiserConfig(width=16, layers=2, heads=2, time_width=16, feed_forward=24, speakers=3)
-        model = Denoiser(config, LAYOUT, latent=8, text=6, audio=5, positions=True)
-        for parameter in model.parameters():
-            torch.nn.init.normal_(parameter, std=0.3)
-    return model.requires_grad_(False)
+    config = DenoiserConfig(width=16, layers=2, heads=2, time_width=16, feed_forward=24, speakers=3)
+    return random_denoiser(config, LAYOUT)
 
 
 @pytest.fixture

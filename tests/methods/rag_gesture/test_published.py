@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -286,9 +286,14 @@ def test_a_setting_that_contradicts_the_tensors_names_what_differs(released, tmp
         imported(released, tmp_path)
 
 
+@dataclass(frozen=True)
 class Evil:
+    """What leaves a mark if it is unpickled without care."""
+
+    mark: Path
+
     def __reduce__(self):
-        return os.system, ("touch /tmp/evil-was-run",)
+        return os.mkdir, (str(self.mark),)
 
 
 def break_pickle(released: Released, root: Path) -> None:
@@ -303,7 +308,7 @@ def cut_short_old_format(released: Released, root: Path) -> None:
 
 
 def add_code(released: Released, root: Path) -> None:
-    torch.save({"model_state": released.vaes["face"], "hook": Evil()}, released.vae_file(root, "face"))
+    torch.save({"model_state": released.vaes["face"], "hook": Evil(root / "was run")}, released.vae_file(root, "face"))
 
 
 def second_checkpoint(released: Released, root: Path) -> None:
@@ -319,7 +324,7 @@ def second_folder(released: Released, root: Path) -> None:
 FAULTS = {
     "cut short": (break_pickle, r"epoch_64.pth: not readable as a checkpoint \(RuntimeError\), perhaps cut short"),
     "cut short, old format": (cut_short_old_format, r"vae_upper.bin: not readable as a checkpoint"),
-    "with code": (add_code, r"vae_face.bin: needs posix.system to be loaded, and loading it could run any code"),
+    "with code": (add_code, r"vae_face.bin: needs posix.mkdir to be loaded, and loading it could run any code"),
     "no yaml": (lambda r, root: r.yaml_file(root, "face").unlink(), r"face.*\.yaml: no such file"),
     "broken yaml": (lambda r, root: r.yaml_file(root, "face").write_text("a: [1"), r"\.yaml: not valid YAML"),
     "yaml names no file": (
@@ -350,7 +355,13 @@ def test_a_broken_folder_is_told_in_one_line(fault, released, tmp_path):
     with pytest.raises(InputError, match=told) as caught:
         published_folder.read(tmp_path / "theirs")
     assert "\n" not in str(caught.value)
-    assert not Path("/tmp/evil-was-run").exists()
+    assert not (tmp_path / "theirs" / "was run").exists()
+
+
+def test_the_mark_of_the_pickle_with_code_would_be_seen(tmp_path):
+    torch.save(Evil(tmp_path / "was run"), tmp_path / "evil.pt")
+    torch.load(tmp_path / "evil.pt", weights_only=False)
+    assert (tmp_path / "was run").exists()
 
 
 TOLD = {
