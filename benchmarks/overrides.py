@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from gesturebench.common.config import Config, merged
 
@@ -36,9 +37,14 @@ def opened(overrides: Mapping[str, Any], config: type[Config] | None = None) -> 
 
 @cache
 def _sections(config: type[Config]) -> dict[str, type[Config]]:
-    """The fields of a configuration that are configurations themselves."""
-    kinds = {name: field.annotation for name, field in config.model_fields.items()}
-    return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Config)}
+    """The fields of a configuration that are configurations themselves, if they are anything."""
+    kinds = {name: get_args(field.annotation) or (field.annotation,) for name, field in config.model_fields.items()}
+    kinds = {name: [kind for kind in own if kind is not NoneType] for name, own in kinds.items()}
+    return {name: own[0] for name, own in kinds.items() if len(own) == 1 and _is_section(own[0])}
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Config)
 
 
 def common_part(overrides: Mapping[str, Any], has: Mapping[str, Any]) -> dict[str, Any]:

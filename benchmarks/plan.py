@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from gesturebench.benchmarks.grid import Grid, Row
-from gesturebench.benchmarks.planned import EMBEDDING_METRICS
+from gesturebench.benchmarks.planned import SEVERAL_SAMPLES
 from gesturebench.benchmarks.recipe import NotBuilt, Recipe, Recipes
 from gesturebench.benchmarks.resources import Resources
 from gesturebench.benchmarks.source import FolderSource, StandinSource
@@ -91,12 +91,21 @@ def _made(grid: Grid, source: StandinSource | FolderSource) -> Plan:
     protocol = protocol.on_standin() if isinstance(source, StandinSource) else protocol
     data = tuple(_asking(step, grid) for step in source.steps(store_version()))
     wanted = _known(metrics_of(grid, protocol))
-    absent_metrics = {name: EMBEDDING_METRICS for name in wanted if name in embedding_metric_names()}
+    absent_metrics = {
+        name: SEVERAL_SAMPLES
+        for name in wanted
+        if name in embedding_metric_names() and get_evaluator(name).takes_samples
+    }
     scorers = {
         metric: _scorer(metric, grid, protocol, source, data[-1]) for metric in wanted if metric not in absent_metrics
     }
     cells, absent, missing = _cells(grid, protocol, data[-1], scorers)
+    rows = tuple(dict.fromkeys(cell.row.label for cell in cells))
+    missing |= {line: rows for scorer in scorers.values() for line in scorer.missing}
     encoders = {metric: scorer.encoder for metric, scorer in scorers.items() if scorer.encoder is not None}
+    of_embeddings = next((step for metric, step in encoders.items() if metric in embedding_metric_names()), None)
+    if of_embeddings is not None:  # for who scores folders of several samples
+        encoders |= dict.fromkeys(absent_metrics, of_embeddings)
     steps = closure(step for cell in cells for step in (*cell.evaluate.values(), cell.generate))
     return Plan(grid, protocol, source.is_standin, data[-1], encoders, cells, steps, absent, absent_metrics, missing)
 
@@ -117,13 +126,14 @@ def _asking(step: Step, grid: Grid) -> Step:
 
 @dataclass(frozen=True, eq=False)
 class _Scorer:
-    """A metric as the grid uses it: what decides its result beside the motion, and the step that fits its trained part
-    if it has one."""
+    """A metric as the grid uses it: what decides its result beside the motion, the step that fits its trained part if
+    it has one, and lines about what that reads and is not on this machine."""
 
     spec: Sealed
     place: Mapping[str, Any]
     encoder: Step | None
     resources: Resources | None
+    missing: tuple[str, ...] = ()
 
     def step(self, label: str, generate: Step) -> Step:
         inputs = {"store": generate.inputs["store"], "motions": generate}
@@ -146,7 +156,7 @@ def _scorer(
             f"metric {metric!r} compares several motions for one speech, a row of a grid makes one for each seed",
             remedy="leave it out, and score folders rep0, rep1, ... with `gesturebench evaluate`",
         )
-    config = evaluator.preset(grid.preset).updated(protocol.settings(metric), f"protocol {protocol.name} {metric}")
+    config = configured(evaluator, grid.preset, protocol)
     encoder = encoder_step(evaluator, config, prepare, grid.resources.of("fit")) if evaluator.fitted else None
     return scorer(evaluator, config, protocol, encoder, grid.resources.of("evaluate"))
 
@@ -162,16 +172,28 @@ def scorer(
     spec = {
         "metric": evaluator.name,
         "version": evaluator.version,
-        "config": _json(config),
+        "config": evaluator.score_sections(config),
         "scope": protocol.comparison(),
     }
-    return _Scorer(Sealed(spec), {"protocol": _json(protocol)}, encoder, resources)
+    return _Scorer(Sealed(spec), {"protocol": _json(protocol)}, encoder, resources, evaluator.absences(config))
+
+
+def configured(evaluator: type[Evaluator], size: str, protocol: Protocol) -> Config:
+    """A metric's settings: those of a size, then the protocol's own. A protocol need not name metrics on embeddings."""
+    on_embeddings = evaluator.name in embedding_metric_names() and evaluator.name not in protocol.evaluators
+    settings = {} if on_embeddings else protocol.settings(evaluator.name)
+    return evaluator.preset(size).updated(settings, f"protocol {protocol.name} {evaluator.name}")
 
 
 def encoder_step(evaluator: type[Evaluator], config: Config, prepare: Step, resources: Resources | None = None) -> Step:
-    """The step that fits a metric's trained part on the prepared data."""
+    """The step that fits a metric's trained part on the prepared data. A part that others may ask for too is the same
+    step as a method's component with these values."""
+    inputs = {"store": prepare}
+    if part := evaluator.trained_part(config):
+        spec = {"fit": part.fit, "version": part.version, "config": part.config, "seed": None}
+        return Step("fit", part.name, spec, inputs, part.place, resources)
     spec = {"evaluator": evaluator.name, "version": evaluator.version, "config": evaluator.fit_sections(config)}
-    inputs, place = {"store": prepare}, {"config": _json(config)}
+    place = {"config": _json(config)}
     return Step("fit", f"encoder of {evaluator.name}", spec, inputs, place, resources)
 
 

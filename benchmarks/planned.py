@@ -6,7 +6,6 @@ from typing import Any
 
 METHODS = {
     "exges": "ExGes (retrieved keyframes and precise control)",
-    "remodiffuse": "ReMoDiffuse on speech (hybrid retrieval and condition mixture)",
     "diffuse_style_gesture": "DiffuseStyleGesture (diffusion with windowed attention)",
 }
 """Methods of the suite by name. One that is registered is built, whatever stands here."""
@@ -15,8 +14,11 @@ VALUES: Mapping[str, Mapping[str, frozenset[Any]]] = {}
 """By method, values of its settings by dotted key: `{"rag_gesture": {"retrieval.strategy": frozenset({"soon"})}}`. One
 that the method's configuration accepts is built."""
 
-EMBEDDING_METRICS = "it reads embeddings of speech and motion, and no step trains their encoder"
-"""What the metrics on embeddings wait for."""
+SEVERAL_SAMPLES = (
+    "it compares several motions for one speech, a row of a grid makes one for each seed; score folders rep0, rep1, "
+    "... with `gesturebench evaluate`"
+)
+"""Why MultiModality of embeddings has no place in a grid."""
 
 
 def planned_values(method: str, overrides: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -59,7 +59,7 @@ def score(
 
 
 def _update(evaluator: Evaluator, pair: Pair) -> dict[str, float]:
-    unit = {"unit": pair.unit.id} if evaluator.takes_samples else {}
+    unit = {"unit": pair.unit.id} if evaluator.takes_samples or evaluator.by_unit else {}
     return evaluator.update(pair.prediction, pair.clip, **unit)
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 from gesturebench.common.config import Config
 from gesturebench.common.corpus.clip import Clip, Motion
 from gesturebench.common.corpus.store import ClipStore
+from gesturebench.common.embedding.config import EmbeddingPart
 from gesturebench.common.errors import InputError
 from gesturebench.common.fitting import FitContext
 
@@ -50,6 +51,8 @@ class Evaluator(ABC):
     fitted: ClassVar[bool] = False
     requires_truth: ClassVar[bool] = False
     takes_samples: ClassVar[bool] = False
+    by_unit: ClassVar[bool] = False
+    """Whether `update` also takes the id of the scoring `unit`, as that of metrics that take samples does."""
     version: ClassVar[int] = 1
 
     @classmethod
@@ -62,6 +65,21 @@ class Evaluator(ABC):
         """The part of the configuration that `fit` reads; nothing else of it enters the identity of the trained
         part."""
         return config.model_dump()
+
+    @classmethod
+    def trained_part(cls, config: Config) -> EmbeddingPart | None:
+        """The trained part, where it is not this metric's own but one that others may ask for too."""
+        return None
+
+    @classmethod
+    def absences(cls, config: Config) -> tuple[str, ...]:
+        """What the trained part reads and what is not on this machine, one line each with the way to get it."""
+        return ()
+
+    @classmethod
+    def score_sections(cls, config: Config) -> dict[str, Any]:
+        """The part of the configuration that enters the identity of scores; what only `fit` reads may be left out."""
+        return config.model_dump(mode="json")
 
     @classmethod
     def fit(cls, config: Config, context: FitContext) -> None:

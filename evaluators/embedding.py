@@ -10,8 +10,10 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from pydantic import Field
 
 from gesturebench.common.config import Config
+from gesturebench.common.embedding.config import EmbeddingConfig
 from gesturebench.common.errors import InputError
 from gesturebench.evaluators.base import Column
 
@@ -19,6 +21,14 @@ Random = np.random.Generator | np.random.RandomState
 """Where draws come from; `RandomState(seed)` repeats those of published code after `np.random.seed(seed)`."""
 
 REPLICATIONS = 20
+
+
+class EmbeddingSettings(Config):
+    """What all metrics on embeddings share: `replications` of their draws, and the `encoder` that is trained for
+    them."""
+
+    replications: int = Field(REPLICATIONS, ge=1)
+    encoder: EmbeddingConfig = EmbeddingConfig()
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +102,18 @@ class EmbeddingMetric(ABC):
     Config: ClassVar[type[Config]]
     columns: ClassVar[tuple[Column, ...]]
     requires: ClassVar[tuple[str, ...]] = ()
+    compares: ClassVar[bool] = False
+    """Whether it holds speech against motion: it then says nothing in a space where captured motion is not found from
+    its speech."""
+    takes_samples: ClassVar[bool] = False
+    draws: ClassVar[bool] = True
+    """Whether anything in it is drawn, so that replications differ."""
     version: ClassVar[int] = 1
+
+    @classmethod
+    def preset(cls, size: str) -> Config:
+        """The settings of a size: `tiny`, `demo` or `paper`."""
+        return cls.Config()
 
     def __init__(self, config: Config):
         self.config = config
@@ -112,6 +133,16 @@ class EmbeddingMetric(ABC):
                     remedy=f"pass Embedded(..., {name}=...), or leave the metric out",
                 )
         self._add(rows)
+
+    @property
+    def n(self) -> int:
+        """Rows so far."""
+        return len(self._keys)
+
+    def by_clip(self, rows: Embedded) -> dict[str, float]:
+        """What the rows of one clip contribute, where the number is a mean over rows: `<key>`, and `<key>_n` the rows
+        behind it."""
+        return {}
 
     def merge(self, other: Self) -> None:
         for rows in other._batches:

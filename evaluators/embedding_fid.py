@@ -2,14 +2,13 @@
 
 from typing import ClassVar
 
-from gesturebench.common.config import Config
 from gesturebench.evaluators.base import Column
-from gesturebench.evaluators.embedding import Embedded, EmbeddingMetric, Random
+from gesturebench.evaluators.embedding import Embedded, EmbeddingMetric, EmbeddingSettings, Random
 from gesturebench.evaluators.frechet import Moments, frechet_distance
 
 
-class EmbeddingFIDConfig(Config):
-    """Nothing to set."""
+class EmbeddingFIDConfig(EmbeddingSettings):
+    """Nothing of its own."""
 
 
 class EmbeddingFID(EmbeddingMetric):
@@ -17,7 +16,8 @@ class EmbeddingFID(EmbeddingMetric):
     value is biased upwards: read it beside `n`."""
 
     name: ClassVar[str] = "embedding_fid"
-    Config: ClassVar[type[Config]] = EmbeddingFIDConfig
+    draws: ClassVar[bool] = False
+    Config: ClassVar[type[EmbeddingSettings]] = EmbeddingFIDConfig
     requires: ClassVar[tuple[str, ...]] = ("captured",)
     columns: ClassVar[tuple[Column, ...]] = (
         Column(

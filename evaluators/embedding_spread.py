@@ -5,16 +5,15 @@ Legend: N rows, D dimensions, P drawn pairs, I units, S samples of a unit.
 """
 
 from collections import Counter
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from gesturebench.common.config import Config
+from gesturebench.common.embedding.matching import matched_distances
 from gesturebench.common.errors import InputError
 from gesturebench.evaluators.base import Column
-from gesturebench.evaluators.embedding import Embedded, EmbeddingMetric, Random
-from gesturebench.evaluators.embedding_matching import matched_distances
+from gesturebench.evaluators.embedding import Embedded, EmbeddingMetric, EmbeddingSettings, Random
 
 
 def drawn_pairs(n: int, pairs: int, random: Random) -> tuple[np.ndarray, np.ndarray]:
@@ -32,7 +31,7 @@ def multimodality(motion_ISD: np.ndarray, first_P: np.ndarray, second_P: np.ndar
     return float(matched_distances(motion_ISD[:, first_P], motion_ISD[:, second_P]).mean())
 
 
-class EmbeddingDiversityConfig(Config):
+class EmbeddingDiversityConfig(EmbeddingSettings):
     """`pairs` that are drawn."""
 
     pairs: int = Field(300, ge=1)
@@ -42,7 +41,7 @@ class EmbeddingDiversity(EmbeddingMetric):
     """Diversity of generated motion; captured motion has its own value, so closeness to it is what counts."""
 
     name: ClassVar[str] = "embedding_diversity"
-    Config: ClassVar[type[Config]] = EmbeddingDiversityConfig
+    Config: ClassVar[type[EmbeddingSettings]] = EmbeddingDiversityConfig
     columns: ClassVar[tuple[Column, ...]] = (
         Column(
             "embedding_diversity",
@@ -56,6 +55,10 @@ class EmbeddingDiversity(EmbeddingMetric):
         ),
     )
 
+    @classmethod
+    def preset(cls, size: str) -> EmbeddingDiversityConfig:
+        return EmbeddingDiversityConfig(pairs={"tiny": 30, "demo": 50}.get(size, 300))
+
     def _values(self, rows: Embedded, random: Random) -> dict[str, float]:
         n, pairs = len(rows.ids), self.config.pairs
         if n < pairs:
@@ -65,19 +68,21 @@ class EmbeddingDiversity(EmbeddingMetric):
         return {"embedding_diversity": diversity(rows.motion, *drawn_pairs(n, pairs, random))}
 
 
-class EmbeddingMultiModalityConfig(Config):
-    """`units` drawn with replacement, `samples` of each, `pairs` of samples that are compared."""
+class EmbeddingMultiModalityConfig(EmbeddingSettings):
+    """`units` drawn with replacement, `samples` of each, `pairs` of samples that are compared; a unit that lacks a
+    sample is refused."""
 
     units: int = Field(100, ge=1)
     samples: int = Field(30, ge=2)
     pairs: int = Field(10, ge=1)
+    missing: Literal["refuse"] = "refuse"
 
 
 class EmbeddingMultiModality(EmbeddingMetric):
     """Spread of the motions generated for one unit. A unit with another number of samples is refused."""
 
     name: ClassVar[str] = "embedding_multimodality"
-    Config: ClassVar[type[Config]] = EmbeddingMultiModalityConfig
+    Config: ClassVar[type[EmbeddingSettings]] = EmbeddingMultiModalityConfig
     columns: ClassVar[tuple[Column, ...]] = (
         Column(
             "embedding_multimodality",
@@ -90,6 +95,13 @@ class EmbeddingMultiModality(EmbeddingMetric):
             source="Guo et al. 2022; ReMoDiffuse (Zhang et al. 2023), Table 1",
         ),
     )
+
+    takes_samples: ClassVar[bool] = True
+
+    @classmethod
+    def preset(cls, size: str) -> EmbeddingMultiModalityConfig:
+        small = size in ("tiny", "demo")
+        return EmbeddingMultiModalityConfig(**({"units": 20, "samples": 10, "pairs": 5} if small else {}))
 
     def _values(self, rows: Embedded, random: Random) -> dict[str, float]:
         samples, pairs = self.config.samples, self.config.pairs

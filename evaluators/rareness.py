@@ -9,11 +9,10 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from gesturebench.common.config import Config
+from gesturebench.common.embedding.matching import matched_distances
 from gesturebench.common.errors import InputError
 from gesturebench.evaluators.base import Column
-from gesturebench.evaluators.embedding import Embedded, EmbeddingMetric, Random
-from gesturebench.evaluators.embedding_matching import matched_distances
+from gesturebench.evaluators.embedding import Embedded, EmbeddingMetric, EmbeddingSettings, Random
 
 
 def rareness(text_ND: np.ndarray, training_MD: np.ndarray) -> np.ndarray:
@@ -55,7 +54,7 @@ def balanced_mean(values_N: np.ndarray, rareness_N: np.ndarray, bins: int = 100)
     return float((totals[counts > 0] / counts[counts > 0]).mean())
 
 
-class RarenessConfig(Config):
+class RarenessConfig(EmbeddingSettings):
     """`tail` share of the units that counts as rare, number of equal `bins` of rareness."""
 
     tail: float = Field(0.05, gt=0, le=1)
@@ -66,7 +65,9 @@ class RareMMDistance(EmbeddingMetric):
     """MM distance of the rarest units, and balanced over rareness; `Embedded.rareness` comes from `rareness`."""
 
     name: ClassVar[str] = "rare_mm_distance"
-    Config: ClassVar[type[Config]] = RarenessConfig
+    compares: ClassVar[bool] = True
+    draws: ClassVar[bool] = False
+    Config: ClassVar[type[EmbeddingSettings]] = RarenessConfig
     requires: ClassVar[tuple[str, ...]] = ("rareness",)
     columns: ClassVar[tuple[Column, ...]] = (
         Column(

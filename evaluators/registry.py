@@ -42,15 +42,20 @@ def embedding_metric_names() -> list[str]:
 
 
 def get_evaluator(name: str) -> type[Evaluator]:
-    return _named(name, BUILT_IN)
+    """By name; a metric on embeddings comes as the evaluator that embeds motion and asks it."""
+    if name not in ON_EMBEDDINGS:
+        return _named(name, BUILT_IN, {**BUILT_IN, **ON_EMBEDDINGS})
+    from gesturebench.evaluators.on_embedding import on_motion
+
+    return on_motion(get_embedding_metric(name))
 
 
 def get_embedding_metric(name: str) -> type[EmbeddingMetric]:
     return _named(name, ON_EMBEDDINGS)
 
 
-def _named(name: str, known: Mapping[str, str]):
+def _named(name: str, known: Mapping[str, str], told: Mapping[str, str] | None = None):
     if name not in known:
-        raise unknown_name("metric", name, known)
+        raise unknown_name("metric", name, told or known)
     module, _, attribute = known[name].partition(":")
     return getattr(import_module(module), attribute)

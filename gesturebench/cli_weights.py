@@ -10,7 +10,10 @@ weights_app = typer.Typer(
 )
 
 Method = Annotated[
-    str, typer.Argument(metavar="METHOD", help="A method with published weights: rag_gesture, emage, mambatalk.")
+    str,
+    typer.Argument(
+        metavar="METHOD", help="A method with published weights: rag_gesture, emage, mambatalk, remodiffuse."
+    ),
 ]
 DEFAULT_FOLDER = Path("weights")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gesturebench.benchmarks.grid import load_grid
+from gesturebench.benchmarks.plan import configured
 from gesturebench.benchmarks.source import body_file, find_source
 from gesturebench.common.config import Config
 from gesturebench.common.corpus.protocol import Protocol, get_protocol
@@ -80,10 +81,9 @@ def metric_configs(protocol: Protocol, request: Request) -> dict[str, Config]:
     """Settings of every metric that is asked for: the grid's size, then the protocol's own."""
     from gesturebench.evaluators.registry import get_evaluator
 
-    size, configs = load_grid(request.grid).preset, {}
-    chosen = {metric: protocol.settings(metric) for metric in request.metrics or protocol.evaluators}
-    for metric, settings in protocol.evaluators.items():
-        configs[metric] = get_evaluator(metric).preset(size).updated(settings, f"protocol {protocol.name} {metric}")
+    size, chosen = load_grid(request.grid).preset, request.metrics or tuple(protocol.evaluators)
+    names = dict.fromkeys((*protocol.evaluators, *chosen))
+    configs = {metric: configured(get_evaluator(metric), size, protocol) for metric in names}
     if request.encoder is not None:
         configs = with_published(configs, request.encoder, f"protocol {protocol.name!r}")
     return {metric: configs[metric] for metric in chosen}
@@ -93,13 +93,16 @@ def with_settings(protocol: Protocol, settings: tuple[str, ...]) -> Protocol:
     """The protocol with other settings of its metrics, each given as `metric.key=value`; its hash is another."""
     import yaml
 
+    from gesturebench.evaluators.registry import embedding_metric_names
+
     evaluators = {metric: dict(own) for metric, own in protocol.evaluators.items()}
     for setting in settings:
         match = re.fullmatch(r"(?P<metric>\w+)\.(?P<key>\w+)=(?P<value>[\w.+-]+)", setting)
         if match is None:
             raise InputError(f"--set {setting}", expected="METRIC.KEY=VALUE such as multimodality.samples=10")
-        protocol.settings(match["metric"])
-        evaluators[match["metric"]][match["key"]] = yaml.safe_load(match["value"])
+        if match["metric"] not in embedding_metric_names():
+            protocol.settings(match["metric"])
+        evaluators.setdefault(match["metric"], {})[match["key"]] = yaml.safe_load(match["value"])
     return protocol.model_copy(update={"evaluators": evaluators})
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gesturebench.common.weights.hub import HubFile, Snapshot
     from gesturebench.common.weights.passport import Passport
 
-PUBLISHED = {name: f"gesturebench.methods.{name}" for name in ("rag_gesture", "emage", "mambatalk")}
+PUBLISHED = {name: f"gesturebench.methods.{name}" for name in ("rag_gesture", "emage", "mambatalk", "remodiffuse")}
 """Methods with published weights -> their package: `published_folder` in it reads, `published_export` writes them."""
 
 
@@ -28,7 +28,7 @@ def import_weights(
     _say(f"{out}: {'' if is_new else 'already there, '}{_described(passport)}")
     for file in passport.files:
         _say(f"  sha256 {file.sha256}  {file.path}")
-    _say(f"passport {passport.sha256}; use them with `gesturebench run '{method}[weights={out}]'`")
+    _say(f"passport {passport.sha256}; {_use(method, out)}")
 
 
 def export_weights(method: str, folder: Path, out: Path) -> None:
@@ -41,6 +41,12 @@ def export_weights(method: str, folder: Path, out: Path) -> None:
 
 def fetch_weights(method: str, out: Path, download: Path | None, revision: str) -> None:
     repository = _module(method, "published_folder").REPOSITORY
+    if repository is None:
+        raise InputError(
+            f"{method}: its weights are on no hub",
+            expected="a folder that you downloaded",
+            remedy=f"gesturebench weights import {method} DIR",
+        )
     _require_free(out)
     folder = download or out.parent / repository.name.split("/")[-1]
     from gesturebench.common.weights.hub import look_up
@@ -83,6 +89,15 @@ def list_weights(folder: Path) -> None:
         millions = f"{passport.parameters / 1e6:.1f} M"
         table.add_row(passport.method, millions, origin, passport.sha256[:12], str(path.parent))
     console().print(table) if table.row_count else _say(f"{folder}: no imported weights")
+
+
+def _use(method: str, out: Path) -> str:
+    """Where the weights can be used: a method that has no setting for them cannot generate with what it published."""
+    from gesturebench.methods.registry import get_method
+
+    if "weights" in get_method(method).Config.model_fields:
+        return f"use them with `gesturebench run '{method}[weights={out}]'`"
+    return "a network for another kind of motion: no run takes it, see docs/weights.md"
 
 
 def _described(passport: "Passport") -> str:

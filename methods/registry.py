@@ -15,6 +15,7 @@ BUILT_IN = {
     "rag_gesture": "gesturebench.methods.rag_gesture.method:RagGesture",
     "emage": "gesturebench.methods.emage.method:Emage",
     "mambatalk": "gesturebench.methods.mambatalk.method:MambaTalk",
+    "remodiffuse": "gesturebench.methods.remodiffuse.method:Remodiffuse",
 }
 GROUP = "gesturebench.methods"
 

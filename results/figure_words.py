@@ -13,7 +13,11 @@ from gesturebench.results.remarks import setting_of
 STANDIN = "stand-in corpus, not BEAT2"
 _TOLD = 12
 """Rows without a number that are named."""
-_INTERVALS = {"clips": "bootstrap over clips, crossed with seeds", "seeds": "Student's t over seeds"}
+_INTERVALS = {
+    "clips": "bootstrap over clips, crossed with seeds",
+    "seeds": "Student's t over seeds",
+    "draws": "replications of the metric's draws",
+}
 
 
 def title_of(plan: Plan, what: str) -> str:

@@ -11,9 +11,9 @@ Mark = Literal["best", "second"]
 """A mark says that something in the column is really worse. Rows that a test cannot tell apart share it, rows that
 could not be tested have none."""
 
-Silence = Literal["", "one row", "no truth", "too little", "no difference"]
-"""Why no row is marked: nothing to compare, no ground truth to be close to, too few clips or seeds for any test, or
-tests that found nothing."""
+Silence = Literal["", "one row", "no truth", "too little", "no difference", "not informative"]
+"""Why no row is marked: nothing to compare, no ground truth to be close to, too few clips or seeds for any test, tests
+that found nothing, or a metric whose encoder did not pass its validity gate."""
 
 
 @dataclass(frozen=True)

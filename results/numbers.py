@@ -13,9 +13,10 @@ import numpy as np
 LEVEL = 0.95
 REPLICATES = 2000
 
-IntervalKind = Literal["none", "seeds", "clips"]
+IntervalKind = Literal["none", "draws", "seeds", "clips"]
 """`clips`: percentile bootstrap over clips (and seeds, where there are several); `seeds`: Student's t over seeds;
-`none`: nothing varies."""
+`draws`: over replications of what the metric itself draws, which says nothing of clips or training; `none`: nothing
+varies."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,15 @@ class Number:
 @dataclass(frozen=True, eq=False)
 class Sample:
     """What one metric column gave: `totals` (S,) per seed, and per clip `values` (S, C) with `weights` (S, C), None
-    where a clip has none; `clips` are the C clips' ids."""
+    where a clip has none; `clips` are the C clips' ids; `drawn` half of the interval over a metric's own draws, where
+    it states one for its only seed."""
 
     totals: np.ndarray
     values: np.ndarray | None
     weights: np.ndarray | None
     n: int
     clips: tuple[str, ...] = ()
+    drawn: float | None = None
 
     @property
     def has_clips(self) -> bool:
@@ -59,7 +62,7 @@ def summarise(samples: Sequence[Sample]) -> tuple[list[Number], list[np.ndarray 
     """The number of every sample, and the bootstrap means that its interval was read from, see `replicates`.
 
     A number is the mean over seeds; its interval is from clips where there are several, else from seeds where there are
-    several."""
+    several, else from the metric's own draws where it has any."""
     means = replicates(samples)
     places = [place for place, means_B in enumerate(means) if means_B is not None]
     found = dict(zip(places, _limits([means[place] for place in places])))
@@ -73,6 +76,8 @@ def _number(sample: Sample, interval: tuple[float, float] | None) -> Number:
     if seeds > 1:
         half = student_half_width(sample.totals)
         return Number(mean, mean - half, mean + half, "seeds", seeds, sample.n)
+    if sample.drawn is not None:
+        return Number(mean, mean - sample.drawn, mean + sample.drawn, "draws", seeds, sample.n)
     return Number(mean, np.nan, np.nan, "none", seeds, sample.n)
 
 

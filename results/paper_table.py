@@ -9,6 +9,7 @@ from gesturebench.benchmarks.plan import Plan
 from gesturebench.evaluators.base import Column
 from gesturebench.evaluators.registry import get_evaluator
 from gesturebench.results.entry import Entry, Line, Table
+from gesturebench.results.informative import NOT_INFORMATIVE
 from gesturebench.results.sheet import NOT_AVAILABLE, Head, Sheet, Words, entry_text, number_record, verdict_record
 from gesturebench.results.specs import ColumnSpec, RowSpec, TableSpec
 
@@ -95,7 +96,8 @@ def _heads(paper: PaperTable) -> Iterator[Head]:
         direction = own.direction if own else paper.spec.direction(column)
         if column.published:
             yield Head("published", direction, over)
-        yield Head(ours, direction, over)
+        empty = own is not None and own.heading.endswith(f"({NOT_INFORMATIVE})")
+        yield Head(f"{ours}, {NOT_INFORMATIVE}" if empty else ours, direction, over)
 
 
 def _row(row: RowSpec, paper: PaperTable) -> tuple[Words, ...]:

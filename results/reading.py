@@ -98,9 +98,10 @@ def sample_of(found: Sequence[Score], key: str) -> Sample:
     if any(names != clips for names, _, _ in seeds):
         clips = tuple(sorted({name for names, _, _ in seeds for name in names}))
         seeds = [(clips, *_spread(clips, *seed)) for seed in seeds]
+    drawn = found[0].number(f"{key}_interval") if len(found) == 1 else None
     if not clips:
-        return Sample(totals, None, None, n)
-    return Sample(totals, np.stack([v for _, v, _ in seeds]), np.stack([w for _, _, w in seeds]), n, clips)
+        return Sample(totals, None, None, n, drawn=drawn)
+    return Sample(totals, np.stack([v for _, v, _ in seeds]), np.stack([w for _, _, w in seeds]), n, clips, drawn)
 
 
 def _spread(

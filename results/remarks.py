@@ -13,12 +13,15 @@ from gesturebench.results.reading import Scores, scores_of
 _INTERVALS = {
     "clips": "clip bootstrap, crossed with seeds, for {}",
     "seeds": "Student's t over seeds for {}",
+    "draws": "1.96 std / sqrt(R) over the R replications of its draws for {}",
     "none": "none for {} where only one seed was run",
 }
 _SILENCE: Mapping[Silence, str] = {
     "no difference": "{} (the data cannot tell the rows apart)",
     "too little": "{} (no test is possible with so few clips or seeds: it takes six clips, or four seeds a row where "
     "there are no values by clip)",
+    "not informative": "{} (in this embedding captured motion is not found from its speech: the numbers say nothing of "
+    "how well motion fits speech)",
     "no truth": "{} (there is no ground truth to be close to)",
 }
 _SHOWN = 5

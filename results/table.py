@@ -13,6 +13,7 @@ from gesturebench.evaluators.registry import get_evaluator
 from gesturebench.results.condition import Conditions, worst
 from gesturebench.results.entry import GROUPS, Entry, Line, Table
 from gesturebench.results.identity import Identity, differences, identity_of
+from gesturebench.results.informative import told, uninformative, unmarked
 from gesturebench.results.marks import Standing, standing
 from gesturebench.results.numbers import Sample, summarise
 from gesturebench.results.reading import Score, Scores, sample_of, scores_of
@@ -53,9 +54,11 @@ def build_table(
         )
     foreign = {(row, key) for row, key, _ in found}
     standings = {c.key: _standing(lines, contenders[c.key], c, foreign, baseline) for c in columns}
+    empty = uninformative(plans, scores)
+    standings |= {key: unmarked(standings[key]) for key in empty if key in standings}
     table = Table(
         _title(plans),
-        columns,
+        told(columns, empty),
         tuple(_marked(row, line, standings, foreign) for row, line in enumerate(lines)),
         setting=setting_of(plans, lines),
         standings=standings,

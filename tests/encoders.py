@@ -51,3 +51,23 @@ def write_wav2vec2_ctc(folder: Path) -> Path:
         torch.manual_seed(3)
         transformers.Wav2Vec2ForCTC(config).save_pretrained(folder)
     return folder
+
+
+def write_clip_text(folder: Path, positions: int = 12) -> Path:
+    """A text tower with its projection; reads any word, letter by letter."""
+    import torch
+    import transformers
+
+    letters = [*LETTERS, *(f"{letter}</w>" for letter in LETTERS)]
+    tokens = dict.fromkeys(["!", *letters, "<|startoftext|>", "<|endoftext|>"])
+    vocabulary = {token: k for k, token in enumerate(tokens)}
+    folder.mkdir(parents=True, exist_ok=True)
+    transformers.CLIPTokenizerFast(vocab=vocabulary, merges=[]).save_pretrained(folder)
+    config = transformers.CLIPTextConfig(
+        vocab_size=len(vocabulary), hidden_size=WIDTH, num_hidden_layers=2, num_attention_heads=2, intermediate_size=48,
+        max_position_embeddings=positions, projection_dim=24, eos_token_id=vocabulary["<|endoftext|>"],
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        transformers.CLIPTextModelWithProjection(config).save_pretrained(folder)
+    return folder

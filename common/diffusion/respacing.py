@@ -74,3 +74,13 @@ def kept_timesteps(spacing: Sequence[int] | str, steps: int = 1000) -> list[int]
     if spacing not in NAMED:
         raise unknown_name("respacing", spacing, [*NAMED, "ddim50"])
     return NAMED[spacing](steps)
+
+
+def checked_spacing(spacing: object) -> object:
+    """What stands in a configuration, counts as a tuple, found out to be possible."""
+    if isinstance(spacing, list | tuple) and all(type(count) is int for count in spacing):
+        spacing = tuple(spacing)
+    elif not isinstance(spacing, str):
+        raise ValueError("a list of counts, such as [15, 15, 8, 6, 6], or a name, such as leading or ddim50")
+    kept_timesteps(spacing)
+    return spacing

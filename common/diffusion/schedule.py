@@ -15,6 +15,11 @@ def scaled_linear_betas(steps: int = 1000, start: float = 0.00085, end: float = 
     return np.linspace(start**0.5, end**0.5, steps, dtype=np.float64) ** 2
 
 
+def linear_betas(steps: int = 1000, start: float = 1e-4, end: float = 0.02) -> np.ndarray:
+    """Evenly spaced from start to end (Ho et al. 2020)."""
+    return np.linspace(start, end, steps, dtype=np.float64)
+
+
 @dataclass(frozen=True, eq=False)
 class Schedule:
     """The kept timesteps (ascending, S of `steps`) and their cumulative products alpha_bar (S,) float64."""
@@ -31,6 +36,11 @@ class Schedule:
 
     def __len__(self) -> int:
         return len(self.timesteps)
+
+    @property
+    def betas(self) -> np.ndarray:
+        """(S,) what each kept timestep adds to the one before it: beta_i = 1 - alpha_bar_i / alpha_bar_(i-1)."""
+        return 1.0 - self.alpha_bar / np.append(1.0, self.alpha_bar[:-1])
 
     def previous(self, index: int) -> float:
         """alpha_bar one step cleaner; 1 below the first."""

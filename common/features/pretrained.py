@@ -107,16 +107,22 @@ def absence(source: Pretrained, what_for: str) -> str | None:
 
 
 def width_of(source: Pretrained) -> int:
-    """Numbers per row of a model's hidden states, from its configuration; of the published models known without it."""
+    """Numbers per row of a model's hidden states, of CLIP its text tower's, from its configuration; of the published
+    models known without it."""
     folder = folder_of(source)
     if folder is not None:
-        return int(read_json(folder / "config.json")["hidden_size"])
+        config = read_json(folder / "config.json")
+        return int(config.get("text_config", config)["hidden_size"])
     if source.model in _WIDTHS:
         return _WIDTHS[source.model]
     raise InputError(absence(source, "the width of an encoder") or source.model)
 
 
-_WIDTHS = {"google-bert/bert-base-cased": 768, "facebook/wav2vec2-base-960h": 768}
+_WIDTHS = {
+    "google-bert/bert-base-cased": 768,
+    "facebook/wav2vec2-base-960h": 768,
+    "openai/clip-vit-base-patch32": 512,
+}
 
 
 def _hub_cache() -> Path:

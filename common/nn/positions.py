@@ -19,11 +19,12 @@ def sinusoid(length: int, dim: int, positions: Tensor | None = None) -> Tensor:
 
 
 def timestep_embedding(t_B: Tensor, dim: int) -> Tensor:
-    """(B,) -> (B, dim): cosines first, then sines, frequencies exp(-ln(10000) i / (dim/2)) (Dhariwal & Nichol 2021)."""
+    """(B,) -> (B, dim): cosines first, then sines, frequencies exp(-ln(10000) i / (dim/2)) (Dhariwal & Nichol 2021); an
+    odd dim ends with a zero."""
     half = dim // 2
     frequency = torch.exp(-math.log(10_000.0) * torch.arange(half, device=t_B.device) / half)
     angle = t_B.float()[:, None] * frequency
-    return torch.cat((torch.cos(angle), torch.sin(angle)), -1)
+    return nn.functional.pad(torch.cat((torch.cos(angle), torch.sin(angle)), -1), (0, dim % 2))
 
 
 class PositionTable(nn.Module):

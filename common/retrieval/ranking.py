@@ -41,7 +41,7 @@ def ranked(scored: Scored, q: np.ndarray, text: TokenColumns, keep: int, banned:
     score = scored.score
     if banned:
         score[np.isin(scored.entries, banned)] = -np.inf
-    inside = _largest(score, keep)
+    inside = largest(score, keep)
     similar = text.similarity(q, scored.entries[inside])
     order = np.lexsort((-similar, -score[inside]))[:keep]
     places = inside[order]
@@ -53,7 +53,7 @@ def ranked(scored: Scored, q: np.ndarray, text: TokenColumns, keep: int, banned:
     return [Match(*row) for row in zip(*(column.tolist() for column in columns), named, similar[order].tolist())]
 
 
-def _largest(score: np.ndarray, keep: int) -> np.ndarray:
+def largest(score: np.ndarray, keep: int) -> np.ndarray:
     """Places of the `keep` largest finite scores and of all that equal the last of them."""
     if len(score) > keep:
         worst = np.partition(score, len(score) - keep)[len(score) - keep]

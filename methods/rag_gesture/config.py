@@ -22,7 +22,8 @@ from pydantic import (
 from gesturebench.common.budget import Training
 from gesturebench.common.codecs.config import CodecConfig, PartVAEConfig
 from gesturebench.common.config import Config
-from gesturebench.common.diffusion.respacing import PUBLISHED, kept_timesteps
+from gesturebench.common.diffusion.mixture import ConditionMixture, MixtureConfig
+from gesturebench.common.diffusion.respacing import PUBLISHED, checked_spacing, kept_timesteps
 from gesturebench.common.errors import InputError, unknown_name
 from gesturebench.common.features.pretrained import Pretrained
 from gesturebench.common.features.registry import FEATURES
@@ -153,20 +154,10 @@ class PartScales(Config):
     lower: PositiveFloat = 1.0
 
 
-def _kept_timesteps(spacing: object) -> object:
-    """Counts per section or a name of `common/diffusion/respacing.py`, found out to be possible."""
-    if isinstance(spacing, list | tuple) and all(type(count) is int for count in spacing):
-        spacing = tuple(spacing)
-    elif not isinstance(spacing, str):
-        raise ValueError("a list of counts, such as [15, 15, 8, 6, 6], or a name, such as leading or ddim50")
-    kept_timesteps(spacing)
-    return spacing
-
-
 class SamplingConfig(Config):
     """DDIM over unevenly spaced steps and the two-branch classifier-free mix w cond J + (1 - w) uncond / J."""
 
-    sections: Annotated[tuple[int, ...] | str, BeforeValidator(_kept_timesteps)] = PUBLISHED
+    sections: Annotated[tuple[int, ...] | str, BeforeValidator(checked_spacing)] = PUBLISHED
     """Timesteps per equal section of the 1000, or `ddimN`, `fast27`, `leading`, `trailing`."""
     coarse_scale: float = 6.5
     """w = coarse_scale t / 1000 + 1 while t > 100."""
@@ -290,6 +281,9 @@ class RagGestureConfig(Config):
     retrieval: RetrievalConfig = RetrievalConfig()
     guidance: GuidanceConfig = GuidanceConfig()
     compute: ComputeConfig = ComputeConfig()
+    mixture: MixtureConfig | None = None
+    """Weights of four branches, with and without speech and what was retrieved (docs/condition-mixture.md), in place of
+    the two-branch mix of `sampling`."""
     overlap: int = 15
     """Frames shared by neighbouring windows of a long speech: whole chunks, and less than a window."""
     seams: Literal["anchored", "released"] = "anchored"
@@ -318,6 +312,29 @@ class RagGestureConfig(Config):
                 expected=f"-1 to {-steps}: an inversion has one latent for each of the {steps} sampling steps",
             )
         return guidance
+
+    @model_validator(mode="after")
+    def _mixes_what_there_is(self) -> Self:
+        if self.mixture is None:
+            return self
+        retrieves, guided = self.retrieval.strategy != "none", self.guidance.mode != "none"
+        if retrieves and not guided and "retrieval" in self.mixture.needs():
+            raise InputError(
+                f"mixture.policy = {self.mixture.policy!r} with guidance.mode = 'none'",
+                expected="a mode that guides every step: in this one, what was retrieved changes the start noise alone",
+                remedy="set guidance.mode=paper, or mixture.policy=cfg_text",
+            )
+        told = ("text", "retrieval") if retrieves and guided else ("text",)
+        ConditionMixture(self.mixture, kept_timesteps(self.sampling.sections), told)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _keyed(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        """In JSON, of which a run's key is made, so that runs without one keep theirs."""
+        values = handler(self)
+        if info.mode == "json" and self.mixture is None:
+            values.pop("mixture", None)
+        return values
 
 
 def _codec(width: int, steps: int, batch: int, frames: int) -> CodecConfig:

@@ -12,10 +12,12 @@ from gesturebench.common.codecs.part_codec import PartCodecs, PartWindows
 from gesturebench.common.corpus.clip import Motion, Speech
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.device import device
+from gesturebench.common.diffusion.mixture import ConditionMixture
+from gesturebench.common.diffusion.respacing import kept_timesteps
 from gesturebench.common.features.preparing import refuse_store_without_tokens
 from gesturebench.common.motion.parts import six_from_parts
 from gesturebench.common.motion.skeleton import PART_NAMES
-from gesturebench.common.seeds import torch_generator
+from gesturebench.common.seeds import numpy_generator, torch_generator
 from gesturebench.methods.rag_gesture import conditions
 from gesturebench.methods.rag_gesture.config import GuidanceConfig, RagGestureConfig
 from gesturebench.methods.rag_gesture.fitting import build_denoiser
@@ -37,7 +39,10 @@ class Generator:
         self._codecs = PartCodecs(codec, {part: artifacts[f"vae_{part}"] for part in PART_NAMES})
         denoiser, self._layout = build_denoiser(config)
         load_weights(denoiser.requires_grad_(False), artifacts["denoiser"])
-        self._sampler = LatentSampler(denoiser.to(device()), config.sampling, config.compute)
+        mixture = None
+        if config.mixture is not None:
+            mixture = ConditionMixture(config.mixture, kept_timesteps(config.sampling.sections))
+        self._sampler = LatentSampler(denoiser.to(device()), config.sampling, config.compute, mixture)
         self._carried = config.overlap // codec.vae.chunk
         self._retriever = retriever
         self._guidance = config.guidance if config.retrieval.strategy != "none" else GuidanceConfig(mode="none")
@@ -73,7 +78,14 @@ class Generator:
         noise, changes = steered(
             noise, self._sampler.schedule, self._guidance, insertion=insertion, carry=carry, fresh_SBTL=fresh
         )
-        return self._sampler.sample(noise, conditions.joined([track.told(k) for track in tracks]), changes)
+        told = conditions.joined([track.told(k) for track in tracks])
+        if self._sampler.mixture is None:
+            return self._sampler.sample(noise, told, changes)
+        alone = None
+        if insertion is not None:
+            _, alone = steered(noise, self._sampler.schedule, self._guidance, carry=carry)
+        coins = self._sampler.mixture.coins(numpy_generator("rag_gesture coins", seed, k))
+        return self._sampler.sample_mixed(noise, told, changes, alone, coins)
 
     def _placements(self, track: Track, k: int, seed: int) -> list[Placement]:
         return self._retriever.placements(track.speech, track.window(k), seed)

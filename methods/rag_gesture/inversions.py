@@ -120,7 +120,7 @@ def network_passport(
     config: RagGestureConfig, sampler: LatentSampler, codecs: PartCodecs, store: ClipStore
 ) -> dict[str, Any]:
     """Weights, settings, features and data that an inversion depends on."""
-    sections = {"codec", "denoiser", "conditions", "sampling", "compute"}
+    sections = {"codec", "denoiser", "conditions", "sampling", "compute", "mixture"}
     return {
         "version": VERSION,
         "denoiser": sampler.fingerprint,

@@ -173,11 +173,42 @@ def test_what_is_not_built_is_absent_with_its_reason(monkeypatch):
     assert plan(*rows[1:]).steps == ()
 
 
-def test_a_metric_that_has_no_encoder_is_absent_with_its_reason():
-    made = plan(TRUTH, metrics=("bc", "r_precision"))
+def test_a_metric_that_needs_several_samples_in_the_embedding_is_absent_with_its_reason():
+    made = plan(TRUTH, metrics=("bc", "embedding_multimodality"))
     assert made.metrics == ("bc",)
-    assert list(made.absent_metrics) == ["r_precision"]
+    assert list(made.absent_metrics) == ["embedding_multimodality"]
     assert {s.key for s in made.steps} == {s.key for s in plan(TRUTH, metrics=("bc",)).steps}
+
+
+def test_metrics_on_embeddings_share_one_encoder_and_change_no_other_step():
+    names = ("r_precision", "mm_distance", "embedding_fid", "embedding_diversity", "rare_mm_distance")
+    made, before = plan(RAG, metrics=("bc", *names), seeds=(0, 1)), plan(RAG, metrics=("bc",), seeds=(0, 1))
+    assert {made.encoders[name].key for name in names} == {made.encoders["r_precision"].key}
+    assert {s.key for s in before.steps} < {s.key for s in made.steps}
+    assert len(keys(made, "fit")) == len(keys(before, "fit")) + 1
+    assert len(keys(made, "evaluate")) == 2 * (1 + len(names))
+
+
+def test_the_encoder_of_embeddings_is_the_step_that_a_component_with_its_values_is():
+    from gesturebench.benchmarks.plan import _Fits
+    from gesturebench.benchmarks.recipe import Recipe
+    from gesturebench.benchmarks.step import Sealed
+    from gesturebench.common.embedding.config import embedding_part, preset
+    from gesturebench.methods.base import Component
+    from gesturebench.methods.registry import get_method
+
+    made, part = plan(TRUTH, metrics=("r_precision",)), embedding_part(preset("tiny"))
+    component = Component("space", part.fit, part.config, version=part.version, seeded=False, place=part.place)
+    recipe = Recipe(get_method("ground_truth"), Sealed({}), "none", (component,))
+    assert _Fits(made.prepare, None).of(recipe, 0)["space"].key == made.encoders["r_precision"].key
+
+
+def test_models_that_an_encoder_of_embeddings_reads_are_missed_by_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    made = plan(TRUTH, metrics=("r_precision", "mm_distance"), preset="paper")
+    assert len(made.missing) == 2
+    assert all("contrastive evaluator" in line and rows == ("truth",) for line, rows in made.missing.items())
 
 
 def test_a_protocol_of_beat2_is_adapted_to_the_standin_and_to_nothing_else():

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 from scipy.spatial.distance import cdist
 
+from gesturebench.common.embedding.matching import distance_matrix, matched_distances, r_precision, ranks, top_k
 from gesturebench.evaluators.embedding import Embedded, mean_and_interval
 from gesturebench.evaluators.embedding_fid import EmbeddingFID
-from gesturebench.evaluators.embedding_matching import distance_matrix, matched_distances, r_precision, ranks, top_k
 from gesturebench.evaluators.embedding_spread import (
     EmbeddingDiversity,
     EmbeddingMultiModality,

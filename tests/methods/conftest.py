@@ -29,7 +29,7 @@ SMALLER = {
     "training": {"steps": 80, "batch": 4},
 }
 """Of these a method takes the sections it has."""
-SHORTER = {name: {"training": {"steps": 20}} for name in ("emage", "mambatalk")}
+SHORTER = {name: {"training": {"steps": 20}} for name in ("emage", "mambatalk", "remodiffuse")}
 """What a method need not learn for the tests of it."""
 
 

@@ -102,11 +102,19 @@ def test_components_follow_what_they_need(name, size):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_generation_settings_train_nothing_anew(name, small):
-    """What is said about retrieval or guidance changes no component, so ablations share their weights."""
+    """What is said about sampling alone changes no component, so ablations share their weights."""
     cls, config = get_method(name), small.config(name)
-    sections = {"retrieval": {"strategy": "random"}, "guidance": {"mode": "paper"}}
-    overrides = {key: value for key, value in sections.items() if key in type(config).model_fields}
-    assert cls.components(config) == cls.components(config.updated(overrides))
+    settings = {
+        "retrieval.strategy": "random",
+        "guidance.mode": "paper",
+        "mixture.policy": "both_only",
+        "sampling.overlap": 10,
+    }
+    known = config.model_dump()
+    for key, value in settings.items():
+        section, _, name = key.partition(".")
+        if name in (known.get(section) or {}):
+            assert cls.components(config) == cls.components(config.updated({section: {name: value}}))
 
 
 @pytest.mark.parametrize("size", SIZES)

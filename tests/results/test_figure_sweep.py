@@ -84,9 +84,9 @@ def test_a_section_s_name_stands_for_its_principal_key():
 
 
 def test_methods_that_are_not_built_have_axes_too():
-    rows = (Row(label="λ = {retrieval.lambda}", method="remodiffuse"),)
-    sweep = find_sweep(planned(rows=rows, axes=({"retrieval.lambda": [0.0, 0.1], "k": [1, 2]},)), "retrieval.lambda")
-    assert [dict(series.rows) for series in sweep.series] == [{0: "λ = 0.0", 1: "λ = 0.1"}]
+    rows = (Row(label="{control.frames} frames", method="exges"),)
+    sweep = find_sweep(planned(rows=rows, axes=({"control.frames": [1, 2], "k": [1, 2]},)), "control.frames")
+    assert [dict(series.rows) for series in sweep.series] == [{0: "1 frames", 1: "2 frames"}]
 
 
 def test_what_is_no_axis_is_refused():

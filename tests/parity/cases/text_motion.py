@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gesturebench.common.embedding.matching import distance_matrix, matched_distances, r_precision, top_k
 from gesturebench.evaluators.embedding import mean_and_interval
-from gesturebench.evaluators.embedding_matching import distance_matrix, matched_distances, r_precision, top_k
 from gesturebench.evaluators.embedding_spread import diversity, drawn_pairs, multimodality
 from tests.parity.frame import Check, Golden, case, near, same
 
