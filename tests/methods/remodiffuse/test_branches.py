@@ -68,6 +68,17 @@ def test_a_clip_does_not_depend_on_its_batch(network):
     assert all(torch.allclose(alone[name], whole[name][one], atol=1e-5) for name in ALL)
 
 
+@pytest.mark.parametrize("cached", [1, 3 * FRAMES * SMALL.width])
+@pytest.mark.parametrize("given", GIVEN)
+def test_a_few_clips_at_a_time_are_as_all_at_once(given, cached, network, monkeypatch):
+    known, x = told(network, **GIVEN[given]), drawn(3, FRAMES, FEATURES, seed=9)
+    needed = ("both", "none")
+    whole = known.branches(network, TIMES).predict(x, 1, needed)
+    monkeypatch.setattr("gesturebench.methods.remodiffuse.branches.CACHED", cached)
+    parts = known.branches(network, TIMES).predict(x, 1, needed)
+    assert all(torch.allclose(parts[name], whole[name], atol=1e-5) for name in needed)
+
+
 def test_forward_mode_derivatives_pass(network):
     branches, x, v = told(network).branches(network, TIMES), *(drawn(3, FRAMES, FEATURES, seed=s) for s in (9, 10))
     with forward_ad.dual_level():
