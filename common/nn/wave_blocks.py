@@ -6,6 +6,8 @@ Legend: B batch, C channels, S samples or steps.
 import torch
 from torch import Tensor, nn
 
+from gesturebench.common.nn.fast_convolution import convolution
+
 KERNEL = 15
 SLOPE = 0.01
 
@@ -40,8 +42,8 @@ class FoldedBlock(nn.Module):
         first, self._width = [_folded(block.conv1, block.bn1)], block.conv1.out_channels
         first += [_folded(*block.downsample)] if block.downsample is not None else []
         self.is_projected = len(first) == 2
-        self.first = _convolution(block.conv1, *(torch.cat(both) for both in zip(*first, strict=True)))
-        self.second = _convolution(block.conv2, *_folded(block.conv2, block.bn2))
+        self.first = _like(block.conv1, *(torch.cat(both) for both in zip(*first, strict=True)))
+        self.second = _like(block.conv2, *_folded(block.conv2, block.bn2))
 
     def forward(self, x_BCS: Tensor) -> Tensor:
         y = self.first(x_BCS)
@@ -58,8 +60,5 @@ def _folded(layer: nn.Conv1d, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
     return layer.weight.double() * scale[:, None, None], bias
 
 
-def _convolution(like: nn.Conv1d, weight_OCK: Tensor, bias_O: Tensor) -> nn.Conv1d:
-    """A convolution with these numbers, and the stride and padding of another."""
-    layer = nn.Conv1d(like.in_channels, len(weight_OCK), KERNEL, like.stride, like.padding)
-    layer.weight, layer.bias = (nn.Parameter(x.float(), requires_grad=False) for x in (weight_OCK, bias_O))
-    return layer
+def _like(layer: nn.Conv1d, weight_OCK: Tensor, bias_O: Tensor) -> nn.Module:
+    return convolution(weight_OCK, bias_O, stride=layer.stride[0], padding=layer.padding[0])

@@ -1,6 +1,6 @@
 """Generation with the trained audio model: what the network is told of each speech, and its answer as motion."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -42,14 +42,21 @@ class Generator:
         self._model = model.eval().requires_grad_(False).to(device())
         self._windows = PriorWindows(store, SPLIT, config.network.seed_frames, 1)
 
-    def batch(self, speeches: Sequence[Speech], controls: Sequence[Control | None], seed: int) -> list[Motion]:
-        """One motion per speech; a sample depends on (seed, clip id) and its control alone."""
+    def batch(
+        self,
+        speeches: Sequence[Speech],
+        controls: Sequence[Control | None],
+        seed: int,
+        alive: Callable[[], None] = lambda: None,
+    ) -> list[Motion]:
+        """One motion per speech; a sample depends on (seed, clip id) and its control alone. `alive` is called between
+        windows."""
         told = [self.told(*both, seed) for both in zip(speeches, controls, strict=True)]
-        predictions = predict(self._model, self._decoder, told, self.config)
+        found = predict(self._model, self._decoder, told, self.config, alive)
         motions = []
-        for speech, control, prediction in zip(speeches, controls, predictions, strict=True):
+        for speech, control, predicted in zip(speeches, controls, found, strict=True):
             betas = body_shape(self._store, speech.speaker)
-            motion = self._decoder.motion(prediction, betas, _standing_at(control))
+            motion = self._decoder.motion(predicted, betas, _standing_at(control))
             motions.append(padded(motion, speech.n_frames(FPS)))
         return motions
 

@@ -59,3 +59,16 @@ def heard_samples(start: int, network: NetworkConfig, hop: str) -> tuple[int, in
         return start * RELEASED_SAMPLES_PER_FRAME, (start + network.window) * RELEASED_SAMPLES_PER_FRAME
     first = start * SAMPLE_RATE // FPS
     return first, first + network.window * SAMPLE_RATE // FPS
+
+
+def grouped(windows: int, most: int) -> list[range]:
+    """Windows in a row, a few at a time: the first groups are small, so that what waits for them can begin.
+
+    >>> grouped(19, 8)
+    [range(0, 2), range(2, 6), range(6, 14), range(14, 19)]
+    """
+    groups, size = [range(min(2, most, windows))], 2
+    while groups[-1].stop < windows:
+        size = min(2 * size, most)
+        groups.append(range(groups[-1].stop, min(groups[-1].stop + size, windows)))
+    return groups

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gesturebench.common.errors import InputError
 from gesturebench.methods.mambatalk.config import NetworkConfig
-from gesturebench.methods.mambatalk.windows import heard_samples, planned
+from gesturebench.methods.mambatalk.windows import grouped, heard_samples, planned
 
 NETWORK = NetworkConfig()
 
@@ -24,6 +24,13 @@ def test_released_windows_are_whole_and_leave_up_to_66_frames_out(frames):
     plan = planned(frames, NETWORK, "released")
     assert plan.start(plan.windows - 1) + NETWORK.window == plan.frames
     assert 0 <= frames - plan.frames <= 7 + 59
+
+
+@given(st.integers(1, 400), st.integers(1, 20))
+def test_groups_hold_every_window_once_in_order_and_are_not_too_large(windows, most):
+    groups = grouped(windows, most)
+    assert [k for group in groups for k in group] == list(range(windows))
+    assert all(1 <= len(group) <= most for group in groups)
 
 
 @pytest.mark.parametrize("frames", [1, 63])
