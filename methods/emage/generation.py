@@ -14,6 +14,7 @@ from gesturebench.common.corpus.speakers import body_shape, training_start
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.device import device
 from gesturebench.common.motion.skeleton import JOINT
+from gesturebench.common.nn.packed import lay_out
 from gesturebench.common.seeds import torch_generator
 from gesturebench.methods.base import Control
 from gesturebench.methods.emage.config import FPS, EmageConfig
@@ -25,11 +26,12 @@ from gesturebench.methods.emage.network import AudioModel
 
 
 def trained(config: EmageConfig, artifacts: Mapping[str, Path], store: ClipStore) -> "Generator":
-    """From the artifacts of the components."""
+    """From the artifacts of the components; for inference alone, as norms are folded and weights laid out anew."""
     model = AudioModel(config.network, config.priors.codec)
     load_weights(model, artifacts["audio_model"])
     for encoder in (model.audio_encoder_face, model.audio_encoder_body):
         encoder.fold()
+    lay_out(model)
     return Generator(config, model, PartVQs(config.priors, artifacts), store)
 
 

@@ -41,9 +41,10 @@ class Decoder:
     def __init__(self, config: MambaTalkConfig, priors: PartVQs):
         """Convolutions of `priors` are laid out anew: they are not to be trained or saved afterwards."""
         self._config, self.priors = config, priors
-        for network in (*priors.codecs.values(), priors.network):
-            hasten(network)
         self._conversions = CONVERSIONS[config.generation.rotations]
+        if config.generation.rotations == "stable":  # legacy ones make 3e-4 of the last digits near a half turn
+            for network in (*priors.codecs.values(), priors.network):
+                hasten(network)
 
     def chosen(self, prediction: Prediction) -> dict[str, Tensor]:
         """Codes (B, T) of the parts that were predicted; without VQ-VAEs their features (B, T, F)."""

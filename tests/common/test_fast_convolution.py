@@ -18,7 +18,7 @@ from gesturebench.common.nn.fast_convolution import (
     hasten,
 )
 
-POINTS = {"toom-cook": TOOM_COOK, "16": Points.circle(16), "32": Points.circle(32), "64": Points.circle(64)}
+POINTS = {"toom-cook": TOOM_COOK, "16": Points.circle(16), "32": Points.circle(32), "48": Points.circle(48)}
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -39,10 +39,10 @@ def test_values_of_two_polynomials_make_their_product(name):
     np.testing.assert_allclose(points.coefficients() @ products, np.convolve(a, b), atol=1e-12)
 
 
-@pytest.mark.parametrize(("name", "products"), [("toom-cook", 6), ("16", 23), ("32", 47), ("64", 95)])
+@pytest.mark.parametrize(("name", "products"), [("toom-cook", 8), ("16", 23), ("32", 47), ("48", 71)])
 def test_there_are_as_many_products_as_stated(name, products):
-    """One per real point and three per conjugate pair; a tile of the circle of 64 has 50 outputs of 15 taps: 750
-    products, done by 95."""
+    """One per real point and three per conjugate pair; a tile of the circle of 48 has 34 outputs of 15 taps: 510
+    products, done by 71."""
     assert len(POINTS[name].values(1)) == products
 
 
@@ -73,7 +73,7 @@ def test_rows_of_their_own_are_the_convolution(stride, padding, longer, batch):
 
 @pytest.mark.parametrize(
     ("channels", "out", "kernel", "stride", "padding", "error"),
-    [(128, 128, 15, 1, 7, 1e-5), (256, 256, 15, 1, 7, 1e-5), (128, 256, 15, 6, 0, 3e-5), (256, 78, 3, 1, 1, 3e-5)],
+    [(128, 128, 15, 1, 7, 1e-5), (512, 512, 15, 1, 7, 1e-5), (128, 256, 15, 6, 0, 3e-5), (256, 128, 15, 3, 0, 3e-5)],
 )
 def test_errors_at_published_widths(channels, out, kernel, stride, padding, error):
     """Beside float64, of outputs up to about six."""
@@ -105,9 +105,9 @@ def test_all_convolutions_of_a_network_are_replaced_and_it_computes_the_same():
     x = noise(2, 20, 61)
     before = network(x)
     hasten(network)
-    kinds = {type(layer) for layer in network.modules()}
+    kinds = [type(layer) for layer in network.modules()]
     assert torch.nn.Conv1d not in kinds
-    assert {TiledConvolution, UnfoldedConvolution} < kinds
+    assert kinds.count(UnfoldedConvolution) == 13
     torch.testing.assert_close(network(x), before, atol=1e-5, rtol=1e-4)
 
 
