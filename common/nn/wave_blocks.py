@@ -52,6 +52,19 @@ class FoldedBlock(nn.Module):
         return nn.functional.leaky_relu_(y.add_(shortcut), SLOPE)
 
 
+def speech_blocks(features: int, channels: int) -> nn.Sequential:
+    """The six blocks of the published encoders: (B, features, S) -> (B, channels, T), in all a stride of 540."""
+    quarter, half = channels // 4, channels // 2
+    return nn.Sequential(
+        WaveBlock(features, quarter, stride=5, padding=1600, projected=True),
+        WaveBlock(quarter, quarter, stride=6, padding=0, projected=True),
+        WaveBlock(quarter, quarter, stride=1, padding=7, projected=False),
+        WaveBlock(quarter, half, stride=6, padding=0, projected=True),
+        WaveBlock(half, half, stride=1, padding=7, projected=False),
+        WaveBlock(half, channels, stride=3, padding=0, projected=True),
+    )
+
+
 @torch.no_grad()
 def _folded(layer: nn.Conv1d, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
     """Weight and bias, float64, of `norm(layer(x))` with the norm's running statistics."""

@@ -9,7 +9,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from gesturebench.common.nn.wave_blocks import FoldedBlock, WaveBlock
+from gesturebench.common.nn.wave_blocks import FoldedBlock, WaveBlock, speech_blocks
 
 LONG, MIDDLE, LATE = 2, 3, 5
 """Blocks of the longest activations, and those after which the branches leave."""
@@ -25,14 +25,7 @@ class WaveEncoder(nn.Module):
     def __init__(self, features: int, channels: int):
         super().__init__()
         quarter, half = channels // 4, channels // 2
-        self.feat_extractor = nn.Sequential(
-            WaveBlock(features, quarter, stride=5, padding=1600, projected=True),
-            WaveBlock(quarter, quarter, stride=6, padding=0, projected=True),
-            WaveBlock(quarter, quarter, stride=1, padding=7, projected=False),
-            WaveBlock(quarter, half, stride=6, padding=0, projected=True),
-            WaveBlock(half, half, stride=1, padding=7, projected=False),
-            WaveBlock(half, channels, stride=3, padding=0, projected=True),
-        )
+        self.feat_extractor = speech_blocks(features, channels)
         middle = (
             WaveBlock(quarter, half, stride=6, padding=0, projected=True),
             WaveBlock(half, channels, stride=3, padding=0, projected=True),

@@ -21,7 +21,7 @@ from .conftest import OVERLAP, SEED_FRAMES, WINDOW, noise, speech, told
 BETAS = np.zeros(300, np.float32)
 
 
-@pytest.mark.parametrize("frames", [1, 3, 5, 15, 16, 17, 63, 64, 65, 69, 112, 113, 129])
+@pytest.mark.parametrize("frames", [1, 15, 17, 64, 69, 112, 129])
 @pytest.mark.parametrize("released", [{}, {"audio_hop": "released"}, {"seams": "released"}])
 def test_as_many_frames_as_the_speech(build, released, frames):
     toy = build(**released)
