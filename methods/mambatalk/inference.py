@@ -1,4 +1,4 @@
-"""Speeches of any length through overlapping windows, each of which begins with the last frames of the one before (Xu
+"""Speeches of any length through overlapping windows, each of which begins with frames of the one before (Xu
 et al. 2024).
 
 Only the body waits for the window before. Speech is heard, and faces are made, for several windows at once; those of
@@ -46,7 +46,7 @@ class Track:
         config: MambaTalkConfig,
     ):
         self.channels, self.speaker, self.seed, self.start_xz = channels, speaker, seed_NM, start_xz
-        self.plan: Plan = planned(len(words), config.network, config.generation.tail)
+        self.plan: Plan = planned(len(words), config.network, config.generation)
         self._words, self._network, self._hop = words, config.network, config.generation.audio_hop
         self.heard: dict[str, dict[int, Tensor]] = {branch: {} for branch in WAVE_FEATURES}
         self.hints: dict[int, Tensor] = {}

@@ -68,7 +68,7 @@ def test_speech_is_not_kept_longer_than_it_is_needed(untrained):
     made = untrained(**NO_SCANS)
     track, seen, talker = made.track(1500), [], made.talker()
     talker.walk([track], lambda: seen.append(len(track.heard["face"])))
-    assert track.plan.windows == 54
+    assert track.plan.windows == 63
     assert max(seen) <= 3 * made.config.generation.together
     assert not track.hints
     assert not any(track.heard.values())
@@ -82,17 +82,19 @@ def test_attention_to_speech_with_keys_made_beforehand_is_the_decoders(untrained
     torch.testing.assert_close(attention(motion, attention.memory(heard)), expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("target", ["codes", "motion"])
-def test_a_seed_is_the_end_of_the_window_decoded_whole(target, untrained):
-    """Though no more of it is decoded than the last frames depend on."""
-    made = untrained(network={"target": target})
+@pytest.mark.parametrize(
+    ("target", "seams", "first"), [("codes", "blended", 24), ("motion", "blended", 24), ("codes", "released", 28)]
+)
+def test_a_seed_is_a_piece_of_the_window_decoded_whole(target, seams, first, untrained):
+    """Where the next window begins, though no more is decoded than those frames depend on."""
+    made, frames = untrained(network={"target": target}, generation={"seams": seams}), slice(first, first + 4)
     chosen = {part: torch.randint(made.config.priors.codec.codes, (2, 32)) for part in ("upper", "hands", "lower")}
     if target == "motion":
         chosen = {part: torch.randn(2, 32, PART_FEATURES[part]) for part in chosen}
     seed, whole = made.decoder.seed(chosen, torch.zeros(2, 2)), made.decoder.features(chosen)
-    poses = made.decoder._poses({part: x[:, -4:] for part, x in whole.items()})
+    poses = made.decoder._poses({part: x[:, frames] for part, x in whole.items()})
     torch.testing.assert_close(seed[..., :330], axis_angle_to_6d(poses).flatten(-2), atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(seed[..., 333:], whole["lower"][:, -4:, 57:])
+    torch.testing.assert_close(seed[..., 333:], whole["lower"][:, frames, 57:])
 
 
 def test_what_is_batched_does_not_matter(untrained):
@@ -121,7 +123,7 @@ def test_motion_has_as_many_frames_as_the_speech(frames, untrained):
 
 
 def test_released_tails_are_not_generated(untrained):
-    made = untrained(**NO_SCANS, generation={"tail": "released"})
+    made = untrained(**NO_SCANS, generation={"tail": "released", "seams": "released"})
     track, talker = made.track(97), made.talker()
     talker.walk([track])
     assert {x.shape for x in track.windows().values()} == {(3, 32)}
@@ -130,9 +132,9 @@ def test_released_tails_are_not_generated(untrained):
         made.track(20)
 
 
-def test_a_window_starts_with_the_frames_that_the_one_before_ended_with(untrained):
+def test_a_released_window_starts_with_the_frames_that_the_one_before_ended_with(untrained):
     """But for the jaw, which rests, and for x and z, which walk from the start of the whole motion."""
-    made = untrained()
+    made = untrained(generation={"seams": "released"})
     track, talker = made.track(60), made.talker()
     talker.walk([track])
     codes = {part: track.windows()[part][-1:] for part in ("upper", "hands", "lower")}
