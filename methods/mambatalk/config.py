@@ -128,8 +128,9 @@ class GenerationConfig(Config):
     seams: Literal["blended", "released"] = "blended"
     """`blended`: two windows share `overlap` frames, over which codes fade from those of the first to those of the
     second; `released`: they share those of the seed, which are the first's, and codes change at once where they end."""
-    overlap: PositiveInt = 16
-    """Frames that windows share where they blend."""
+    overlap: PositiveInt = 12
+    """Frames that windows share where they blend; the second is given the first of them. Near its ends a window is at
+    its worst: its first frames repeat a seed that the next ones may not continue."""
     rotations: Literal["stable", "legacy"] = "stable"
     """How decoded 6D rotations become axis-angle and the next window's seed: `legacy` goes by quaternions, as released,
     which near a half turn is wrong by up to 5e-4 rad."""
