@@ -18,7 +18,7 @@ from typing import Any
 from gesturebench.benchmarks.grid import Grid, Row, checked
 from gesturebench.common.errors import InputError
 
-ANCHORS = frozenset({"ground_truth", "reconstruction", "random_clip"})
+ANCHORS = frozenset({"ground_truth", "reconstruction", "vq_reconstruction", "random_clip"})
 """Methods that bound the scale rather than compete."""
 
 HINT = "see docs/grids.md for the grammar"

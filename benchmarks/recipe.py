@@ -1,7 +1,6 @@
 """From a row to what its method needs: a resolved configuration and trained parts. Done once for each row."""
 
 import pickle
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +9,7 @@ from gesturebench.benchmarks.grid import ALL, Grid, Row
 from gesturebench.benchmarks.overrides import common_part, leaves, opened, strangers
 from gesturebench.benchmarks.step import Sealed
 from gesturebench.common.config import Config, merged
-from gesturebench.common.errors import InputError, unknown_name
+from gesturebench.common.errors import unknown_name
 from gesturebench.methods.base import Component, Method
 from gesturebench.methods.registry import get_method, method_names
 
@@ -56,21 +55,7 @@ class Recipes:
         """The grid's preset of the method with what the grid's base and the row change."""
         overrides = opened(row.config, method.Config)
         where = f"config of row {row.label!r}"
-        try:
-            return method.Config.parse(self._values(method, overrides), where)
-        except InputError as error:
-            reason = self._planned(method, overrides, where)
-            raise NotBuilt(reason) if reason else error from error
-
-    def _planned(self, method: type[Method], overrides: dict[str, Any], where: str) -> str | None:
-        """Why the method refuses these settings, if all that keeps it from accepting them are planned values."""
-        missing = planned.planned_values(method.name, overrides)
-        if not missing:
-            return None
-        for key, _ in missing:
-            overrides = _without(overrides, key.split("."))
-        method.Config.parse(self._values(method, overrides), where)  # another fault is the row's own
-        return "; ".join(f"{key} {value!r} of {method.name} is not built yet" for key, value in missing)
+        return method.Config.parse(self._values(method, overrides), where)
 
     def _method(self, name: str) -> type[Method]:
         if name not in self._methods:
@@ -117,13 +102,6 @@ class Recipes:
         if unknown:
             known = {key for config in configs for key in leaves(config)}
             raise unknown_name(f"key of the grid's base.{ALL}", unknown[0], known)
-
-
-def _without(overrides: Mapping[str, Any], path: list[str]) -> dict[str, Any]:
-    head, *rest = path
-    if rest:
-        return {**overrides, head: _without(overrides[head], rest)}
-    return {key: value for key, value in overrides.items() if key != head}
 
 
 def row_config(method: type[Method], row: Row, grid: Grid) -> Config:

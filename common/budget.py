@@ -5,13 +5,19 @@ on slow machines too.
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from gesturebench.common.config import Config
 
 
 class Training(Config):
-    """`steps` of `batch` windows, `optimizer` at `lr`, cosine decay to `lr * final_lr`.
+    """`steps` of `batch` windows, `optimizer` at `lr`, which decays to `lr * final_lr`.
 
     A checkpoint every `save_every` steps, and every `save_minutes` of wall time if that is sooner. `processes` share
     the batch: each draws an equal part of it, so another number of them is another sequence of draws.
@@ -22,6 +28,8 @@ class Training(Config):
     optimizer: Literal["adam", "adamw"] = "adam"
     lr: float = Field(1e-3, gt=0)
     final_lr: float = Field(0.05, ge=0)
+    decay: Literal["cosine", "step"] = "cosine"
+    """`step`: the rate falls at once, after `decay_steps`; a training that is over before then keeps its rate."""
     decay_steps: int | None = Field(None, ge=1)
     """Steps that the decay takes, None: `steps`. Published weights are often taken long before its end."""
     betas: tuple[float, float] = (0.9, 0.999)
@@ -49,9 +57,19 @@ class Training(Config):
 
     @model_validator(mode="after")
     def _decay_outlasts_the_training(self) -> Self:
-        if self.decay_steps is not None and self.decay_steps < self.steps:
+        if self.decay == "cosine" and self.decay_steps is not None and self.decay_steps < self.steps:
             raise ValueError(f"decay_steps ({self.decay_steps}) not below steps ({self.steps})")
         return self
+
+    @model_serializer(mode="wrap")
+    def _cosine_goes_without_saying(
+        self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any]:
+        """In JSON, of which a component's key is made, the kind of decay stands only where it is another."""
+        values = handler(self)
+        if info.mode == "json" and self.decay == "cosine":
+            del values["decay"]
+        return values
 
     @property
     def rows(self) -> int:

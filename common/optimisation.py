@@ -40,9 +40,7 @@ class Optimisation:
         self._optimizer = _OPTIMIZERS[config.optimizer](
             self.parameters, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay
         )
-        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-            self._optimizer, max(1, config.decay_steps or config.steps), eta_min=config.lr * config.final_lr
-        )
+        self._schedule = _schedule(self._optimizer, config)
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "float16")
         self._average = MovingAverage(self.parameters, config.ema) if config.ema is not None else None
 
@@ -94,3 +92,11 @@ class Optimisation:
     def _stateful(self) -> dict[str, Any]:
         parts = {"model": self.model, "optimizer": self._optimizer, "schedule": self._schedule, "scaler": self._scaler}
         return parts if self._average is None else {**parts, "average": self._average}
+
+
+def _schedule(optimizer: torch.optim.Optimizer, config: Training) -> torch.optim.lr_scheduler.LRScheduler:
+    """Of the learning rate, counted in steps."""
+    over = max(1, config.decay_steps or config.steps)
+    if config.decay == "step":
+        return torch.optim.lr_scheduler.MultiStepLR(optimizer, [over], gamma=config.final_lr)
+    return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, over, eta_min=config.lr * config.final_lr)

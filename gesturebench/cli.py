@@ -69,6 +69,15 @@ def generate(
     seed: Annotated[
         int, typer.Option(help="Seed of the sample, and of the trained parts where the row has that seed.")
     ] = 0,
+    given: Annotated[
+        Path | None, typer.Option(help="Motion file (npz) beside the speech, for methods that take motion as a hint.")
+    ] = None,
+    given_frames: Annotated[
+        str | None, typer.Option(help="Frames of it that are shown, such as 0,45,90-95; default: all.")
+    ] = None,
+    given_joints: Annotated[
+        str | None, typer.Option(help="Joints of it that are shown, such as upper,hands; default: all.")
+    ] = None,
     data: Data = None,
     body: Body = None,
     runs: Runs = DEFAULT_RUNS,
@@ -76,9 +85,11 @@ def generate(
 ) -> None:
     """Motion for a sound file. Example: gesturebench generate --method rag_gesture --audio talk.wav --out talk.npz"""
     from gesturebench.generation import generate_file
+    from gesturebench.given import given_of
     from gesturebench.planning import open_plan
 
-    generate_file(open_plan(grid, runs, data, body), runs, grid, method, row, audio, textgrid, speaker, seed, out)
+    shown, opened = given_of(given, given_frames, given_joints), open_plan(grid, runs, data, body)
+    generate_file(opened, runs, grid, method, row, audio, textgrid, speaker, seed, out, shown)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """The verb `generate`: motion for a sound file from the trained parts of a grid."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gesturebench.benchmarks.grid import Row
 from gesturebench.benchmarks.plan import Cell, Plan
@@ -9,21 +10,27 @@ from gesturebench.benchmarks.state import RunStore
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import check_output
 from gesturebench.console import console, progress_bar
+from gesturebench.given import Given
+
+if TYPE_CHECKING:
+    from gesturebench.common.corpus.clip import Motion, Speech
+    from gesturebench.methods.base import Control
 
 
 def generate_file(
     plan: Plan, runs: Path, grid_name: str, method: str, row: str | None,
-    audio: Path, textgrid: Path | None, speaker: int, seed: int, out: Path,
+    audio: Path, textgrid: Path | None, speaker: int, seed: int, out: Path, given: Given | None = None,
 ) -> None:  # fmt: skip
     """Everything that can be refused is refused before anything heavy is loaded."""
     from gesturebench.common.corpus.beat2 import read_speech
     from gesturebench.common.motion.export import save_motion
 
     cell = choose_cell(plan, method, row, seed)
+    control = None if given is None else given_control(given, method)
     artifacts = _artifacts(cell, RunStore(runs), f"gesturebench run {grid_name}")
     check_output(out)
     speech = read_speech(audio, textgrid, speaker=speaker)
-    motion = _sample(plan, cell, artifacts, speech, seed)
+    motion = _sample(plan, cell, artifacts, speech, control, seed)
     save_motion(out, motion)
     words = f"{len(speech.words)} words" if speech.words else "no words"
     console().print(
@@ -61,6 +68,20 @@ def choose_cell(plan: Plan, method: str, label: str | None, seed: int) -> Cell:
     return next((cell for cell in cells if cell.seed == seed), cells[0])
 
 
+def given_control(given: Given, method: str) -> "Control":
+    """Only for methods that may be given motion."""
+    from gesturebench.methods.registry import get_method, method_names
+
+    if get_method(method).control != "keyframes":
+        taking = [name for name in method_names() if get_method(name).control == "keyframes"]
+        raise InputError(
+            f"method {method!r} takes no motion beside the speech",
+            expected=f"--given with {' or '.join(taking)}",
+            remedy="leave --given out",
+        )
+    return given.control()
+
+
 def _competing_row(plan: Plan, method: str) -> Row:
     rows = [row for row in plan.grid.rows if row.method == method and row.label not in plan.absent]
     if not rows:
@@ -75,7 +96,9 @@ def _artifacts(cell: Cell, store: RunStore, command: str) -> dict[str, Path]:
     return {name: store.require(step, command) for name, step in cell.generate.inputs.items()}
 
 
-def _sample(plan: Plan, cell: Cell, artifacts: dict[str, Path], speech, seed: int):
+def _sample(
+    plan: Plan, cell: Cell, artifacts: dict[str, Path], speech: "Speech", control: "Control | None", seed: int
+) -> "Motion":
     from gesturebench.common.corpus.store import ClipStore
     from gesturebench.common.threads import limit_threads
     from gesturebench.methods.registry import get_method
@@ -92,4 +115,4 @@ def _sample(plan: Plan, cell: Cell, artifacts: dict[str, Path], speech, seed: in
     store = ClipStore.open(artifacts.pop("store"))
     with progress_bar(f"generating {speech.duration_s:.0f} s") as progress:
         method = cls.load(row_config(cls, cell.row, plan.grid), artifacts, store)
-        return method.generate([speech], seed=seed, progress=progress)[0]
+        return method.generate([speech], seed=seed, control=control and [control], progress=progress)[0]

@@ -1,4 +1,4 @@
-"""The anchors of a table: ground truth, what the codec leaves of it, and motion that never heard the speech."""
+"""The anchors of a table: ground truth, what codecs leave of it, and motion that never heard the speech."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from gesturebench.common.codecs.config import CodecConfig
+from gesturebench.common.codecs.vq_config import PRIORS, PriorConfig
 from gesturebench.common.config import Config
 from gesturebench.common.corpus.clip import Motion, Speech
 from gesturebench.common.corpus.store import ClipStore
@@ -14,7 +15,7 @@ from gesturebench.common.errors import InputError
 from gesturebench.common.motion.skeleton import PART_NAMES
 from gesturebench.common.progress import Progress, silent
 from gesturebench.methods.base import Component, Control, Method
-from gesturebench.methods.codec_components import codec_components
+from gesturebench.methods.codec_components import codec_components, vq_components
 
 FPS = 30
 
@@ -85,6 +86,50 @@ class Reconstruction(Method):
         for speech, motion in zip(speeches, _references(speeches, control), strict=True):
             generator = torch_generator("reconstruction", seed, speech.clip_id)
             motions.append(reconstruct(motion, self._codecs, self._store.joints, generator))
+            progress(len(motions), len(speeches))
+        return motions
+
+
+class VQReconstructionConfig(Config):
+    """The motion priors whose loss is shown; equal settings share the trained ones with every other method."""
+
+    priors: PriorConfig
+
+
+class VQReconstruction(Method):
+    """The recorded motion through the codes of the motion priors and back, its translation read off the decoded legs:
+    what methods that predict codes cannot exceed.
+    """
+
+    name = "vq_reconstruction"
+    Config = VQReconstructionConfig
+    control = "reference"
+
+    def __init__(self, config: VQReconstructionConfig, artifacts: Mapping[str, Path], store: ClipStore):
+        from gesturebench.common.codecs.part_vqs import PartVQs
+
+        self._vqs, self._store = PartVQs(config.priors, artifacts), store
+
+    @classmethod
+    def preset(cls, size: str) -> VQReconstructionConfig:
+        return VQReconstructionConfig(priors=PRIORS[size])
+
+    @classmethod
+    def components(cls, config: VQReconstructionConfig) -> tuple[Component, ...]:
+        return vq_components(config.priors)
+
+    @classmethod
+    def load(
+        cls, config: VQReconstructionConfig, artifacts: Mapping[str, Path], store: ClipStore
+    ) -> "VQReconstruction":
+        return cls(config, artifacts, store)
+
+    def generate(self, speeches, *, seed, control=None, batch_size=8, progress: Progress = silent) -> list[Motion]:
+        from gesturebench.common.codecs.prior_reconstruction import reconstruct_by_codes
+
+        motions: list[Motion] = []
+        for motion in _references(speeches, control):
+            motions.append(reconstruct_by_codes(motion, self._vqs, self._store.joints))
             progress(len(motions), len(speeches))
         return motions
 

@@ -11,6 +11,7 @@ from gesturebench.methods.base import Method
 BUILT_IN = {
     "ground_truth": "gesturebench.methods.anchors:GroundTruth",
     "reconstruction": "gesturebench.methods.anchors:Reconstruction",
+    "vq_reconstruction": "gesturebench.methods.anchors:VQReconstruction",
     "random_clip": "gesturebench.methods.anchors:RandomClip",
     "rag_gesture": "gesturebench.methods.rag_gesture.method:RagGesture",
     "emage": "gesturebench.methods.emage.method:Emage",

@@ -1,11 +1,13 @@
 """The selective scan on one thread, beside the loop published with Mamba and beside a parallel scan.
 
-`-k forward`, `-k training` (forward and backward) and `-k floors` run a part; all of it takes many minutes and 12 GB.
-The floors are what no way of computing the recurrence can avoid: one exponential for each state and step, by the same
-instructions, on numbers that stay in the cache; and reading u, delta, z and writing y once.
+`-k forward`, `-k training` (forward and backward), `-k memory` and `-k floors` run a part; all of it takes many minutes
+and 12 GB. The floors are what no way of computing the recurrence can avoid: one exponential for each state and step, by
+the same instructions, on numbers that stay in the cache; and reading u, delta, z and writing y once.
 """
 
+import ctypes
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -92,6 +94,41 @@ def test_training(versus, backend, length, dim):
         largest = float(tensor.grad.abs().max())
         torch.testing.assert_close(gradients[name], tensor.grad, rtol=1e-3, atol=1e-4 * largest)
     versus(fast, slow, rounds(dim, 4 * length))
+
+
+CLEAR, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+
+
+@pytest.mark.skipif(not CLEAR.exists(), reason="peaks of memory are read from Linux")
+@pytest.mark.parametrize("name", ["parallel", *FAST])
+def test_memory(benchmark, name):
+    """The peak of forward and backward, in numbers for each number of u, does not grow with the length; states of all
+    steps alone would be 16."""
+    found, lengths = {}, (1024, 4096) if name == "parallel" else (1024, 4096, 16384)
+    for length in lengths:
+        given = arguments(512, length, gradients=True)
+        run = with_backward(theirs(given, name) if name == "parallel" else ours(given, name), given)
+        if name != "parallel":
+            run()  # what is compiled or kept from call to call is not counted
+            for tensor in given.values():
+                tensor.grad = None
+        found[length] = peak(run) / given["u"].nbytes
+    benchmark.extra_info |= {f"L {length}": numbers for length, numbers in found.items()}
+    benchmark.pedantic(run, rounds=1)
+    assert found[lengths[-1]] < 1.2 * found[1024] + 1
+
+
+def peak(run: Callable[[], None]) -> int:
+    """Bytes that `run` takes at most, beyond those that the process had."""
+    ctypes.CDLL(None).malloc_trim(0)
+    CLEAR.write_text("5")
+    before = _kilobytes("VmRSS")
+    run()
+    return 1024 * (_kilobytes("VmHWM") - before)
+
+
+def _kilobytes(name: str) -> int:
+    return next(int(line.split()[1]) for line in STATUS.read_text().splitlines() if line.startswith(name))
 
 
 @pytest.mark.parametrize("dim", WIDTHS)

@@ -19,11 +19,13 @@ from gesturebench.common.codecs.vq_vae import VQVAE, ConvAutoencoder
 from gesturebench.common.corpus.clip import Motion
 from gesturebench.common.device import device
 from gesturebench.common.fingerprint import tensors_fingerprint
-from gesturebench.common.motion import rotations
+from gesturebench.common.motion import rotations, rotations_legacy
 from gesturebench.common.motion.parts import PART_FEATURES
 from gesturebench.common.motion.skeleton import N_JOINTS, PART_JOINTS
 from gesturebench.common.motion.translation import from_velocity_channels
 
+CONVERSIONS: Mapping[str, ModuleType] = {"stable": rotations, "legacy": rotations_legacy}
+"""Between rotations as they are written: our own, and by way of quaternions, as released code has them."""
 GlobalInput = Literal["proper", "raw"]
 """What the network of global motion is given: `proper`: rotations made orthonormal, no translation, the contacts as
 decoded (EMAGE with text, MambaTalk); `raw`: the lower body as it was decoded (EMAGE from audio alone)."""

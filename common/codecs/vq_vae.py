@@ -66,6 +66,8 @@ class ConvDecoder(nn.Module):
         for width_in, width_out in pairwise(widths):
             layers += [_convolution(width_in, width_out), nn.LeakyReLU(SLOPE)]
         self.main = nn.Sequential(*layers, _convolution(features, features))
+        self.reach = 5 + config.layers
+        """How many frames on either side a decoded frame depends on."""
 
     def forward(self, z_BTD: Tensor) -> Tensor:
         return self.main(z_BTD.transpose(1, 2)).transpose(1, 2)

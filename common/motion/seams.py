@@ -1,12 +1,16 @@
 """Seams: overlapping windows that cover any length, and how their frames become one motion."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 Frames = tuple[Tensor, Tensor, Tensor]
 """6D rotations (T, 55, 6), expressions (T, 100), translation (T, 3)."""
+
+Shared = Literal["first", "second", "faded"]
+"""Frames that two windows share are those of the first, those of the second, or fade from one to the other."""
 
 
 def window_starts(total: int, length: int, overlap: int) -> list[int]:
@@ -62,3 +66,27 @@ def _crossfaded(waiting: Tensor, window: Tensor) -> Tensor:
     overlap = len(waiting)
     weight = torch.linspace(0, 1, overlap).reshape(-1, *[1] * (window.ndim - 1))
     return torch.cat((waiting * (1 - weight) + window[:overlap] * weight, window[overlap:]))
+
+
+def joined_windows(windows: Sequence[Tensor] | Tensor, overlap: int, shared: Shared) -> Tensor:
+    """Windows (T, C), each of which begins with the last `overlap` frames of the one before, as one sequence (N, C).
+
+    No window but the last is shorter than two overlaps, and that not than one. Of n shared frames the k-th is faded by
+    k / (n + 1).
+
+    >>> joined_windows(torch.tensor([[0.0, 0, 0, 0], [9, 9, 9, 9]])[..., None], 2, "faded")[:, 0].tolist()
+    [0.0, 0.0, 3.0, 6.0, 9.0, 9.0]
+    """
+    pieces = [windows[0]]
+    for window in windows[1:]:
+        before = pieces.pop()
+        pieces += [before[:-overlap], _shared(before[-overlap:], window[:overlap], shared), window[overlap:]]
+    return torch.cat(pieces)
+
+
+def _shared(first_NC: Tensor, second_NC: Tensor, shared: Shared) -> Tensor:
+    if shared != "faded":
+        return first_NC if shared == "first" else second_NC
+    frames = len(first_NC)
+    weight = torch.arange(1, frames + 1, device=first_NC.device) / (frames + 1)
+    return torch.lerp(first_NC, second_NC, weight[:, None])

@@ -6,6 +6,8 @@ Legend: B batch, C channels, S samples or steps.
 import torch
 from torch import Tensor, nn
 
+from gesturebench.common.nn.fast_convolution import convolution
+
 KERNEL = 15
 SLOPE = 0.01
 
@@ -40,14 +42,27 @@ class FoldedBlock(nn.Module):
         first, self._width = [_folded(block.conv1, block.bn1)], block.conv1.out_channels
         first += [_folded(*block.downsample)] if block.downsample is not None else []
         self.is_projected = len(first) == 2
-        self.first = _convolution(block.conv1, *(torch.cat(both) for both in zip(*first, strict=True)))
-        self.second = _convolution(block.conv2, *_folded(block.conv2, block.bn2))
+        self.first = _like(block.conv1, *(torch.cat(both) for both in zip(*first, strict=True)))
+        self.second = _like(block.conv2, *_folded(block.conv2, block.bn2))
 
     def forward(self, x_BCS: Tensor) -> Tensor:
         y = self.first(x_BCS)
         shortcut = y[:, self._width :] if self.is_projected else x_BCS
         y = self.second(nn.functional.leaky_relu(y[:, : self._width], SLOPE))
         return nn.functional.leaky_relu_(y.add_(shortcut), SLOPE)
+
+
+def speech_blocks(features: int, channels: int) -> nn.Sequential:
+    """The six blocks of the published encoders: (B, features, S) -> (B, channels, T), in all a stride of 540."""
+    quarter, half = channels // 4, channels // 2
+    return nn.Sequential(
+        WaveBlock(features, quarter, stride=5, padding=1600, projected=True),
+        WaveBlock(quarter, quarter, stride=6, padding=0, projected=True),
+        WaveBlock(quarter, quarter, stride=1, padding=7, projected=False),
+        WaveBlock(quarter, half, stride=6, padding=0, projected=True),
+        WaveBlock(half, half, stride=1, padding=7, projected=False),
+        WaveBlock(half, channels, stride=3, padding=0, projected=True),
+    )
 
 
 @torch.no_grad()
@@ -58,8 +73,5 @@ def _folded(layer: nn.Conv1d, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
     return layer.weight.double() * scale[:, None, None], bias
 
 
-def _convolution(like: nn.Conv1d, weight_OCK: Tensor, bias_O: Tensor) -> nn.Conv1d:
-    """A convolution with these numbers, and the stride and padding of another."""
-    layer = nn.Conv1d(like.in_channels, len(weight_OCK), KERNEL, like.stride, like.padding)
-    layer.weight, layer.bias = (nn.Parameter(x.float(), requires_grad=False) for x in (weight_OCK, bias_O))
-    return layer
+def _like(layer: nn.Conv1d, weight_OCK: Tensor, bias_O: Tensor) -> nn.Module:
+    return convolution(weight_OCK, bias_O, stride=layer.stride[0], padding=layer.padding[0])

@@ -6,7 +6,7 @@ steps and longer speech drifts against 30 frames per second: the encoder is mean
 
 from torch import Tensor, nn
 
-from gesturebench.common.nn.wave_blocks import FoldedBlock, WaveBlock
+from gesturebench.common.nn.wave_blocks import FoldedBlock, speech_blocks
 
 
 class AudioEncoder(nn.Module):
@@ -19,15 +19,7 @@ class AudioEncoder(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        quarter, half = channels // 4, channels // 2
-        self.feat_extractor = nn.Sequential(
-            WaveBlock(1, quarter, stride=5, padding=1600, projected=True),
-            WaveBlock(quarter, quarter, stride=6, padding=0, projected=True),
-            WaveBlock(quarter, quarter, stride=1, padding=7, projected=False),
-            WaveBlock(quarter, half, stride=6, padding=0, projected=True),
-            WaveBlock(half, half, stride=1, padding=7, projected=False),
-            WaveBlock(half, channels, stride=3, padding=0, projected=True),
-        )
+        self.feat_extractor = speech_blocks(1, channels)
 
     def forward(self, samples_BS: Tensor) -> Tensor:
         return self.feat_extractor(samples_BS[:, None]).transpose(1, 2)

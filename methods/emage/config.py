@@ -12,7 +12,6 @@ from gesturebench.common.config import Config
 from gesturebench.common.weights.chosen import WeightsFolder
 
 FPS = 30
-SAMPLE_RATE = 16_000
 LONGEST_WINDOW = 64
 """Frames: of a longer window the speech encoder makes fewer steps than there are frames."""
 
@@ -55,8 +54,8 @@ class NetworkConfig(Config):
     def _sizes_fit(self) -> Self:
         if self.hidden % self.heads:
             raise ValueError(f"heads ({self.heads}) that divide hidden ({self.hidden})")
-        if self.seed_frames >= self.window:
-            raise ValueError(f"seed_frames ({self.seed_frames}) below window ({self.window})")
+        if 2 * self.seed_frames > self.window:
+            raise ValueError(f"seed_frames ({self.seed_frames}) of at most half a window ({self.window})")
         return self
 
 
@@ -94,8 +93,11 @@ class GenerationConfig(Config):
     """How a speech ends. `whole`: with as many frames as it has; `released`: where no more frames than a seed's follow
     the last whole window, they and the window's own last ones are left out."""
     seams: Literal["blended", "released"] = "blended"
-    """The frames that two windows share: `blended`, their codes fade from those of the first to those of the second;
-    `released`, they are the second's, and a network that does not continue its seed well jumps there."""
+    """`blended`: two windows share `overlap` frames, over which codes fade from those of the first to those of the
+    second; `released`: they share those of the seed, which are the second's."""
+    overlap: PositiveInt = 16
+    """Frames that windows share where they blend. Near its ends a window is at its worst: its first frames repeat a
+    seed that the next ones may not continue, its last ones hear nothing of what follows."""
     rotations: Literal["stable", "legacy"] = "stable"
     """How decoded 6D rotations become axis-angle and the next window's seed: `legacy` goes by quaternions, as released,
     which near a half turn is wrong by up to 5e-4 rad."""
@@ -117,6 +119,13 @@ class EmageConfig(Config):
     weights: WeightsFolder = None
     """Folder of imported weights (docs/weights.md): they take the place of training, and their sizes that of the
     preset's."""
+
+    @model_validator(mode="after")
+    def _seeds_lie_where_windows_overlap(self) -> Self:
+        least, most = self.network.seed_frames, self.network.window // 2
+        if self.generation.seams == "blended" and not least <= self.generation.overlap <= most:
+            raise ValueError(f"generation.overlap ({self.generation.overlap}) from {least} to {most}, half a window")
+        return self
 
 
 def _small(width: int) -> NetworkConfig:

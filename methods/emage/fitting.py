@@ -19,9 +19,9 @@ from gesturebench.common.fitting import FitContext
 from gesturebench.common.seeds import seed_of, torch_generator
 from gesturebench.common.training import Batch, Losses, train
 from gesturebench.methods.emage.config import EmageConfig
-from gesturebench.methods.emage.inference import samples_of
 from gesturebench.methods.emage.losses import training_losses
 from gesturebench.methods.emage.network import AudioModel
+from gesturebench.methods.emage.windows import samples_of
 
 SPLIT = "train"
 START_WINDOWS = 64

@@ -1,6 +1,6 @@
 """Generation with the trained audio model: what the network is told of each speech, and its answer as motion."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from gesturebench.common.corpus.speakers import body_shape, training_start
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.device import device
 from gesturebench.common.motion.skeleton import JOINT
+from gesturebench.common.nn.packed import lay_out
 from gesturebench.common.seeds import torch_generator
 from gesturebench.methods.base import Control
 from gesturebench.methods.emage.config import FPS, EmageConfig
@@ -25,11 +26,12 @@ from gesturebench.methods.emage.network import AudioModel
 
 
 def trained(config: EmageConfig, artifacts: Mapping[str, Path], store: ClipStore) -> "Generator":
-    """From the artifacts of the components."""
+    """From the artifacts of the components; for inference alone, as norms are folded and weights laid out anew."""
     model = AudioModel(config.network, config.priors.codec)
     load_weights(model, artifacts["audio_model"])
     for encoder in (model.audio_encoder_face, model.audio_encoder_body):
         encoder.fold()
+    lay_out(model)
     return Generator(config, model, PartVQs(config.priors, artifacts), store)
 
 
@@ -42,14 +44,21 @@ class Generator:
         self._model = model.eval().requires_grad_(False).to(device())
         self._windows = PriorWindows(store, SPLIT, config.network.seed_frames, 1)
 
-    def batch(self, speeches: Sequence[Speech], controls: Sequence[Control | None], seed: int) -> list[Motion]:
-        """One motion per speech; a sample depends on (seed, clip id) and its control alone."""
+    def batch(
+        self,
+        speeches: Sequence[Speech],
+        controls: Sequence[Control | None],
+        seed: int,
+        alive: Callable[[], None] = lambda: None,
+    ) -> list[Motion]:
+        """One motion per speech; a sample depends on (seed, clip id) and its control alone. `alive` is called between
+        windows."""
         told = [self.told(*both, seed) for both in zip(speeches, controls, strict=True)]
-        predictions = predict(self._model, self._decoder, told, self.config)
+        found = predict(self._model, self._decoder, told, self.config, alive)
         motions = []
-        for speech, control, prediction in zip(speeches, controls, predictions, strict=True):
+        for speech, control, predicted in zip(speeches, controls, found, strict=True):
             betas = body_shape(self._store, speech.speaker)
-            motion = self._decoder.motion(prediction, betas, _standing_at(control))
+            motion = self._decoder.motion(predicted, betas, _standing_at(control))
             motions.append(padded(motion, speech.n_frames(FPS)))
         return motions
 

@@ -13,6 +13,7 @@ from gesturebench.common.errors import InputError
 from gesturebench.common.motion.skeleton import SELECTIONS
 from gesturebench.common.progress import Progress, silent
 from gesturebench.methods.base import Component, Control, Method, Query
+from gesturebench.methods.batches import Alive, in_batches
 from gesturebench.methods.codec_components import vq_components
 from gesturebench.methods.emage.config import PRESETS, EmageConfig
 from gesturebench.methods.imported import dictated, imported_components
@@ -76,16 +77,13 @@ class Emage(Method):
         batch_size: int = 8,
         progress: Progress = silent,
     ) -> list[Motion]:
-        controls = [None] * len(speeches) if control is None else control
-        if self.config.given and any(one is None for one in controls):
+        def make(some: Sequence[Speech], controls: Sequence[Control | None], alive: Alive) -> list[Motion]:
+            return self._generator.batch(some, controls, seed, alive)
+
+        if self.config.given and (control is None or None in control):
             raise InputError(
                 f"given = {', '.join(self.config.given)}, and no motion was given",
                 expected="the true motion of every clip",
                 remedy="use this row on a corpus, not on a wav",
             )
-        motions: list[Motion] = []
-        for first in range(0, len(speeches), batch_size):
-            part = slice(first, first + batch_size)
-            motions += self._generator.batch(speeches[part], controls[part], seed)
-            progress(len(motions), len(speeches))
-        return motions
+        return in_batches(make, speeches, control, batch_size, progress)

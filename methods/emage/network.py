@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from gesturebench.common.codecs.prior_windows import CHANNELS
 from gesturebench.common.codecs.vq_config import ConvConfig, VQConfig
 from gesturebench.common.codecs.vq_vae import ConvEncoder
-from gesturebench.common.motion.skeleton import PART_NAMES
 from gesturebench.common.nn.positions import PeriodicPositions
 from gesturebench.methods.emage.audio_encoder import AudioEncoder
 from gesturebench.methods.emage.config import NetworkConfig
@@ -31,13 +30,6 @@ class Prediction:
     """(B, T, L): the code's latent."""
     logits: dict[str, Tensor]
     """(B, T, K): scores of the codes."""
-    earlier: tuple[tuple[int, "Prediction"], ...] = ()
-    """Of a clip made of windows: frames at which a window begins, and what the one before it says of frames from there
-    on."""
-
-    def frames(self, start: int, stop: int) -> "Prediction":
-        cut = slice(start, stop)
-        return Prediction(*({part: x[:, cut] for part, x in group.items()} for group in (self.latents, self.logits)))
 
     def row(self, index: int) -> "Prediction":
         """One of the batch, as a batch of its own."""
@@ -46,15 +38,6 @@ class Prediction:
 
     def cpu(self) -> "Prediction":
         return Prediction(*({part: x.cpu() for part, x in group.items()} for group in (self.latents, self.logits)))
-
-
-def joined(pieces: list[Prediction]) -> Prediction:
-    """Pieces of one clip, one after another."""
-    latents, logits = (
-        {part: torch.cat([group[part] for group in groups], 1) for part in PART_NAMES}
-        for groups in ([p.latents for p in pieces], [p.logits for p in pieces])
-    )
-    return Prediction(latents, logits)
 
 
 class Heard(NamedTuple):

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from gesturebench.common.codecs.vq_config import PriorConfig
+from gesturebench.common.weights.shapes import blocks_of, size_of
 from gesturebench.methods.emage.config import NetworkConfig
 from gesturebench.methods.emage.network import AudioModel
 from gesturebench.methods.published_priors import prior_skeletons
@@ -46,15 +47,15 @@ def network_sizes(state: Mapping[str, Tensor], told: Mapping[str, int]) -> dict[
     or published."""
     published = NetworkConfig()
     return {
-        "hidden": _size(state, "moton_proj.weight", 0, published.hidden),
-        "audio": _size(state, "audio_body_motion_proj.weight", 1, published.audio),
-        "motion": _size(state, "moton_proj.weight", 1, published.motion),
+        "hidden": size_of(state, "moton_proj.weight", 0, published.hidden),
+        "audio": size_of(state, "audio_body_motion_proj.weight", 1, published.audio),
+        "motion": size_of(state, "moton_proj.weight", 1, published.motion),
         "heads": told.get("nhead", published.heads),
-        "feed_forward": _size(state, "transformer_en_layer.linear1.weight", 0, published.feed_forward),
-        "face_layers": _numbered(state, "face_motion_decoder.layers.") or published.face_layers,
-        "cross_layers": _numbered(state, "audio_motion_cross_attn.layers.") or published.cross_layers,
-        "speakers": _size(state, "speaker_embedding_body.weight", 0, published.speakers),
-        "window": _size(state, "position_embeddings.pe", 1, 2 * published.window) // 2,
+        "feed_forward": size_of(state, "transformer_en_layer.linear1.weight", 0, published.feed_forward),
+        "face_layers": blocks_of(state, "face_motion_decoder.layers") or published.face_layers,
+        "cross_layers": blocks_of(state, "audio_motion_cross_attn.layers") or published.cross_layers,
+        "speakers": size_of(state, "speaker_embedding_body.weight", 0, published.speakers),
+        "window": size_of(state, "position_embeddings.pe", 1, 2 * published.window) // 2,
     }
 
 
@@ -64,13 +65,3 @@ def skeletons(sizes: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
     with torch.device("meta"):
         model = AudioModel(network, PriorConfig.parse(dict(sizes["priors"]), "priors").codec)
     return {**prior_skeletons(sizes["priors"]), MODEL: model.state_dict()}
-
-
-def _numbered(state: Mapping[str, Tensor], stack: str) -> int:
-    """How many numbered blocks a stack has."""
-    return len({name.removeprefix(stack).split(".")[0] for name in state if name.startswith(stack)})
-
-
-def _size(state: Mapping[str, Tensor], name: str, axis: int, published: int) -> int:
-    tensor = state.get(name)
-    return tensor.shape[axis] if tensor is not None and tensor.ndim > axis else published

@@ -12,11 +12,12 @@ from gesturebench.common.weights.passport import Passport
 from gesturebench.methods.emage.config import GenerationConfig
 from gesturebench.methods.emage.published import CODECS, MODEL, PLACES, TOLD, WEIGHTS
 from gesturebench.methods.emage.published_folder import ROUTE_KEYS
+from gesturebench.methods.imported import passport_of
 
 
 def write(folder: Path, out: Path) -> None:
     """Imported weights in the layout of `emage_audio`; reading that gives equal tensors, sizes and settings."""
-    passport = Passport.read(folder)
+    passport = passport_of(str(folder), "emage")
     with new_folder(out) as part:
         torch.save(read_part(folder, MODEL), part / WEIGHTS)
         write_json(part / TOLD, _told(passport))

@@ -126,8 +126,11 @@ class GenerationConfig(Config):
     """`whole`: as many frames as the speech has, the last window hears silence behind it; `released`: frames behind the
     last whole window, up to 2.2 s, are not generated (the motion stands still there), and below 64 frames none are."""
     seams: Literal["blended", "released"] = "blended"
-    """The frames that two windows share: `blended`, their codes fade from those of the first to those of the second;
-    `released`, they are the first's, and change at once where they end."""
+    """`blended`: two windows share `overlap` frames, over which codes fade from those of the first to those of the
+    second; `released`: they share those of the seed, which are the first's, and codes change at once where they end."""
+    overlap: PositiveInt = 12
+    """Frames that windows share where they blend; the second is given the first of them. Near its ends a window is at
+    its worst: its first frames repeat a seed that the next ones may not continue."""
     rotations: Literal["stable", "legacy"] = "stable"
     """How decoded 6D rotations become axis-angle and the next window's seed: `legacy` goes by quaternions, as released,
     which near a half turn is wrong by up to 5e-4 rad."""
@@ -147,6 +150,13 @@ class MambaTalkConfig(Config):
     weights: WeightsFolder = None
     """Folder of imported weights (docs/weights.md): they take the place of training, and their sizes that of the
     preset's."""
+
+    @model_validator(mode="after")
+    def _seeds_lie_where_windows_overlap(self) -> Self:
+        least, most = self.network.seed_frames, self.network.window // 2
+        if self.generation.seams == "blended" and not least <= self.generation.overlap <= most:
+            raise ValueError(f"generation.overlap ({self.generation.overlap}) from {least} to {most}, half a window")
+        return self
 
     @model_validator(mode="after")
     def _latents_are_predicted_like_scores(self) -> Self:
@@ -173,6 +183,7 @@ PRESETS: dict[str, MambaTalkConfig] = {
         speech=_STANDIN,
         losses=LossConfig(masked="doubled"),
         training=Training(steps=30, batch=4, lr=5e-3, save_every=10),
+        generation=GenerationConfig(overlap=8),
     ),
     "demo": MambaTalkConfig(
         priors=PRIORS["demo"],
@@ -182,6 +193,7 @@ PRESETS: dict[str, MambaTalkConfig] = {
         speech=_STANDIN,
         losses=LossConfig(masked="doubled"),
         training=Training(steps=100, batch=6, lr=3e-3),
+        generation=GenerationConfig(overlap=8),
     ),
     "paper": MambaTalkConfig(
         priors=PRIORS["paper"],

@@ -11,19 +11,18 @@ import torch
 from torch import Tensor
 
 from gesturebench.common.checkpoint import load_weights
-from gesturebench.common.codecs.part_vqs import TRANSLATION, PartVQs, poses_of, to_motion
+from gesturebench.common.codecs.part_vqs import CONVERSIONS, TRANSLATION, PartVQs, poses_of, to_motion
 from gesturebench.common.codecs.vq_vae import ConvAutoencoder
 from gesturebench.common.corpus.clip import Motion
-from gesturebench.common.motion import rotations, rotations_legacy
 from gesturebench.common.motion.parts import PART_FEATURES
+from gesturebench.common.motion.seams import joined_windows
 from gesturebench.common.motion.skeleton import N_JOINTS
+from gesturebench.common.nn.fast_convolution import hasten
 from gesturebench.methods.codec_components import GLOBAL_MOTION
 from gesturebench.methods.mambatalk.config import MambaTalkConfig
 from gesturebench.methods.mambatalk.local_scan import BODY
 from gesturebench.methods.mambatalk.network import Prediction
-from gesturebench.methods.mambatalk.windows import FPS
-
-CONVERSIONS = {"stable": rotations, "legacy": rotations_legacy}
+from gesturebench.methods.mambatalk.windows import FPS, shared_frames
 
 
 def read_priors(config: MambaTalkConfig, artifacts: Mapping[str, Path]) -> PartVQs:
@@ -40,8 +39,15 @@ class Decoder:
     to its predicted latents; without VQ-VAEs predictions are features."""
 
     def __init__(self, config: MambaTalkConfig, priors: PartVQs):
+        """Convolutions of `priors` are laid out anew: they are not to be trained or saved afterwards."""
         self._config, self.priors = config, priors
         self._conversions = CONVERSIONS[config.generation.rotations]
+        self._shared = shared_frames(config.network, config.generation)
+        first = config.network.window - self._shared
+        self._seed = slice(first, first + config.network.seed_frames)
+        if config.generation.rotations == "stable":  # legacy ones make 3e-4 of the last digits near a half turn
+            for network in (*priors.codecs.values(), priors.network):
+                hasten(network)
 
     def chosen(self, prediction: Prediction) -> dict[str, Tensor]:
         """Codes (B, T) of the parts that were predicted; without VQ-VAEs their features (B, T, F)."""
@@ -56,17 +62,23 @@ class Decoder:
         return dict(chosen) if self._config.network.target == "motion" else self.priors.decode(chosen)
 
     def seed(self, chosen: Mapping[str, Tensor], start_xz_B2: Tensor) -> Tensor:
-        """(B, n, M): the last n frames of a window as the next one is given them.
+        """(B, n, M): the frames of a window with which the next one begins, as that is given them.
 
         As published: jaw and eyes at rest; x and z walk, over this window alone, from where the whole motion starts, at
         velocities that the codec of the lower body was never taught.
         """
-        frames = self._config.network.seed_frames
-        parts = self.features({part: chosen[part] for part in BODY})
-        trans = walked(parts["lower"][..., TRANSLATION], start_xz_B2)[:, -frames:]
-        last = {part: x[:, -frames:] for part, x in parts.items()}
-        six = self._conversions.axis_angle_to_6d(self._poses(last)).flatten(-2)
-        return torch.cat((six, trans, last["lower"][..., TRANSLATION.stop :]), -1)
+        first, stop = self._seed.start, self._seed.stop
+        pieces = {part: self._around(part) for part in BODY}
+        parts = self.features({part: chosen[part][:, piece] for part, piece in pieces.items()})
+        trans = walked(parts["lower"][..., TRANSLATION], start_xz_B2)[:, first:stop]
+        seeds = {part: x[:, first - pieces[part].start : stop - pieces[part].start] for part, x in parts.items()}
+        six = self._conversions.axis_angle_to_6d(self._poses(seeds)).flatten(-2)
+        return torch.cat((six, trans, seeds["lower"][..., TRANSLATION.stop :]), -1)
+
+    def _around(self, part: str) -> slice:
+        """The frames that a seed is decoded from; x and z need a window from its start."""
+        reach = self.priors.codecs[part].decoder.reach if self._config.network.target == "codes" else 0
+        return slice(0 if part == "lower" else max(0, self._seed.start - reach), self._seed.stop + reach)
 
     def _poses(self, parts: Mapping[str, Tensor]) -> Tensor:
         return poses_of(parts, self._conversions, BODY).unflatten(-1, (N_JOINTS, 3))
@@ -75,29 +87,13 @@ class Decoder:
         self, chosen: Mapping[str, Tensor], frames: int, betas: np.ndarray | None, start_xz: tuple[float, float]
     ) -> Motion:
         """The first frames of one speech, of codes (W, T) or features (W, T, F) of all its windows, in one piece."""
-        has_codes, overlap = self._config.network.target == "codes", self._config.network.seed_frames
+        has_codes = self._config.network.target == "codes"
         windows = self.priors.vectors(chosen) if has_codes else chosen
-        fades = self._config.generation.seams == "blended"
-        parts = {part: joined(x, overlap, fades=fades)[None, :frames] for part, x in windows.items()}
+        shared = "faded" if self._config.generation.seams == "blended" else "first"
+        parts = {part: joined_windows(x, self._shared, shared)[None, :frames] for part, x in windows.items()}
         parts = self.priors.decode_vectors(parts) if has_codes else parts
         walk = self.priors.global_motion(parts["lower"], "proper", self._conversions)
         return to_motion({part: x[0] for part, x in parts.items()}, walk[0], betas, start_xz, self._conversions)
-
-
-def joined(windows_WTF: Tensor, overlap: int, *, fades: bool = False) -> Tensor:
-    """Windows that share `overlap` frames with the next -> all their frames (N, F). What is shared fades from the first
-    to the second, or is the first's.
-
-    >>> joined(torch.tensor([[0.0, 0, 0, 0], [9, 9, 9, 9]])[..., None], 2, fades=True)[:, 0].tolist()
-    [0.0, 0.0, 3.0, 6.0, 9.0, 9.0]
-    """
-    shared = windows_WTF[:-1, -overlap:]
-    if fades:
-        weight = (torch.arange(1, overlap + 1, device=shared.device) / (overlap + 1))[:, None]
-        shared = torch.lerp(shared, windows_WTF[1:, :overlap], weight)
-    ends = torch.cat((shared, windows_WTF[-1:, -overlap:]))
-    later = torch.cat((windows_WTF[:, overlap:-overlap], ends), 1).flatten(0, 1)
-    return torch.cat((windows_WTF[0, :overlap], later))
 
 
 def walked(channels_BT3: Tensor, start_xz_B2: Tensor) -> Tensor:

@@ -39,8 +39,11 @@ class LocalScan(nn.Module):
 
     def body(self, motion_BTD: Tensor, speaker_BTD: Tensor, heard_BTA: Tensor) -> dict[str, Tensor]:
         """What is predicted of every part of the body: (B, T, K), or features."""
-        memory = self.body_proj(heard_BTA)
-        motion = motion_BTD + self.motion_cross_attn(self.position_embeddings(motion_BTD), memory)
+        attended = self.motion_cross_attn(self.position_embeddings(motion_BTD), self.body_proj(heard_BTA))
+        return self.parts(motion_BTD + attended, speaker_BTD)
+
+    def parts(self, motion: Tensor, speaker_BTD: Tensor) -> dict[str, Tensor]:
+        """The same of motion (B, T, D) that has attended to speech."""
         parts = {part: self.get_submodule(f"motion2latent_{part}")(motion) for part in BODY}
         return {part: self._mixed(part, parts, speaker_BTD) for part in BODY}
 

@@ -11,6 +11,7 @@ from gesturebench.common.corpus.clip import Motion, Speech
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.progress import Progress, silent
 from gesturebench.methods.base import Component, Control, Method, Query
+from gesturebench.methods.batches import Alive, in_batches
 from gesturebench.methods.imported import dictated, imported_components
 from gesturebench.methods.mambatalk.components import missing_models, trained_components
 from gesturebench.methods.mambatalk.config import PRESETS, MambaTalkConfig
@@ -73,14 +74,7 @@ class MambaTalk(Method):
         batch_size: int = 8,
         progress: Progress = silent,
     ) -> list[Motion]:
-        controls = [None] * len(speeches) if control is None else control
-        motions: list[Motion] = []
-        for first in range(0, len(speeches), batch_size):
-            part = slice(first, first + batch_size)
+        def make(some: Sequence[Speech], controls: Sequence[Control | None], alive: Alive) -> list[Motion]:
+            return self._generator.batch(some, controls, seed, alive)
 
-            def alive(done: int = first) -> None:
-                progress(done, len(speeches))
-
-            motions += self._generator.batch(speeches[part], controls[part], seed, alive)
-            progress(len(motions), len(speeches))
-        return motions
+        return in_batches(make, speeches, control, batch_size, progress)

@@ -68,7 +68,7 @@ class Network(nn.Module):
 
     def hear(self, audio_BSF: Tensor, words_BT: Tensor) -> Heard:
         """Channels of `channels.py` and words."""
-        return Heard(*(self._fused(branch, audio_BSF, words_BT) for branch in ("face", "body")))
+        return Heard(*(self.heard(branch, audio_BSF, words_BT) for branch in ("face", "body")))
 
     def move(self, heard: Heard, speaker_BT: Tensor, motion_BTM: Tensor, hidden_BTM: Tensor) -> Prediction:
         face_speaker, body_speaker = self.speaker_encoder_face(speaker_BT), self.speaker_encoder_body(speaker_BT)
@@ -79,7 +79,8 @@ class Network(nn.Module):
     def scored(self, latents: Mapping[str, Tensor]) -> Prediction:
         return Prediction(dict(latents), self.local_scan.scores(latents))
 
-    def _fused(self, branch: str, audio_BSF: Tensor, words_BT: Tensor) -> Tensor:
+    def heard(self, branch: str, audio_BSF: Tensor, words_BT: Tensor) -> Tensor:
+        """(B, T, A): what one branch hears."""
         rows = self.get_submodule(f"text_pre_encoder_{branch}")(words_BT)
         words = self.get_submodule(f"text_encoder_{branch}")(rows)
         encoder = self.get_submodule(f"audio_pre_encoder_{branch}")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from gesturebench.common.errors import InputError
+from gesturebench.common.weights.shapes import blocks_of, size_of
 from gesturebench.methods.mambatalk.config import PRESETS, NetworkConfig, SpeechConfig
 from gesturebench.methods.mambatalk.network import Network
 
@@ -20,8 +21,7 @@ def network_sizes(state: Mapping[str, Tensor], where: str) -> dict[str, Any]:
     published, speech = NetworkConfig(), SpeechConfig()
 
     def size(name: str, axis: int, otherwise: int) -> int:
-        tensor = state.get(name)
-        return tensor.shape[axis] if tensor is not None and tensor.ndim > axis else otherwise
+        return size_of(state, name, axis, otherwise)
 
     network = {
         "hidden": size("global_scan.out.weight", 0, published.hidden),
@@ -29,8 +29,8 @@ def network_sizes(state: Mapping[str, Tensor], where: str) -> dict[str, Any]:
         "motion": size("global_scan.motion_encoder.main.0.weight", 0, published.motion),
         "heads": published.heads,
         "scan_heads": published.scan_heads,
-        "cross_layers": _layers(state, "local_scan.motion_cross_attn") or published.cross_layers,
-        "face_layers": _layers(state, "local_scan.face_scan") or published.face_layers,
+        "cross_layers": blocks_of(state, "local_scan.motion_cross_attn.layers") or published.cross_layers,
+        "face_layers": blocks_of(state, "local_scan.face_scan.layers") or published.face_layers,
         "speakers": size("speaker_encoder_face.weight", 0, published.speakers),
         "window": size("global_scan.position_embeddings.pe", 1, 2 * published.window) // 2,
         "target": published.target,
@@ -50,9 +50,3 @@ def network_skeleton(sizes: Mapping[str, Any], where: str) -> dict[str, Tensor]:
         raise InputError(f"{where}: {error.what}", expected=error.expected) from error
     with torch.device("meta"):
         return Network(config).state_dict()
-
-
-def _layers(state: Mapping[str, Tensor], stack: str) -> int:
-    """How many numbered layers a stack has."""
-    prefix = f"{stack}.layers."
-    return len({name.removeprefix(prefix).split(".")[0] for name in state if name.startswith(prefix)})

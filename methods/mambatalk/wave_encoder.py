@@ -9,10 +9,10 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from gesturebench.common.nn.wave_blocks import FoldedBlock, WaveBlock
+from gesturebench.common.nn.wave_blocks import FoldedBlock, WaveBlock, speech_blocks
 
-MIDDLE, LATE = 3, 5
-"""Blocks after which the branches leave."""
+LONG, MIDDLE, LATE = 2, 3, 5
+"""Blocks of the longest activations, and those after which the branches leave."""
 
 
 class WaveEncoder(nn.Module):
@@ -25,14 +25,7 @@ class WaveEncoder(nn.Module):
     def __init__(self, features: int, channels: int):
         super().__init__()
         quarter, half = channels // 4, channels // 2
-        self.feat_extractor = nn.Sequential(
-            WaveBlock(features, quarter, stride=5, padding=1600, projected=True),
-            WaveBlock(quarter, quarter, stride=6, padding=0, projected=True),
-            WaveBlock(quarter, quarter, stride=1, padding=7, projected=False),
-            WaveBlock(quarter, half, stride=6, padding=0, projected=True),
-            WaveBlock(half, half, stride=1, padding=7, projected=False),
-            WaveBlock(half, channels, stride=3, padding=0, projected=True),
-        )
+        self.feat_extractor = speech_blocks(features, channels)
         middle = (
             WaveBlock(quarter, half, stride=6, padding=0, projected=True),
             WaveBlock(half, channels, stride=3, padding=0, projected=True),
@@ -47,12 +40,30 @@ class WaveEncoder(nn.Module):
         scales = (self.multi_scale[0](middle), self.multi_scale[1](late), self.feat_extractor[LATE:](late))
         return self.out(torch.cat(scales, 1).transpose(1, 2))
 
-    def folded(self) -> "WaveEncoder":
-        """A copy for inference that computes the same with norms folded into convolutions."""
-        fast = deepcopy(self)
-        fast.feat_extractor = _folded(self.feat_extractor)
-        fast.multi_scale = nn.ModuleList(map(_folded, self.multi_scale))
-        return fast.eval().requires_grad_(False)
+    def folded(self) -> "FoldedWaveEncoder":
+        """The same function for inference, with norms folded into convolutions."""
+        return FoldedWaveEncoder(self)
+
+
+class FoldedWaveEncoder(nn.Module):
+    """A trained `WaveEncoder` as it is at inference; on a CPU the longest activations, those of the first blocks, are
+    made for one window after another, since those of eight do not fit into its cache."""
+
+    def __init__(self, encoder: WaveEncoder):
+        super().__init__()
+        blocks = _folded(encoder.feat_extractor)
+        self.long, self.middle = blocks[:LONG], blocks[LONG:MIDDLE]
+        self.late, self.last = blocks[MIDDLE:LATE], blocks[LATE:]
+        self.from_middle, self.from_late = map(_folded, encoder.multi_scale)
+        self.out = deepcopy(encoder.out)
+        self.eval().requires_grad_(False)
+
+    def forward(self, samples_BSF: Tensor) -> Tensor:
+        x = samples_BSF.mT
+        middle = self.middle(torch.cat([self.long(row) for row in x.split(1 if x.device.type == "cpu" else len(x))]))
+        late = self.late(middle)
+        scales = (self.from_middle(middle), self.from_late(late), self.last(late))
+        return self.out(torch.cat(scales, 1).mT)
 
 
 def _folded(blocks: nn.Sequential) -> nn.Sequential:

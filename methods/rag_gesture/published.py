@@ -24,6 +24,7 @@ from gesturebench.common.codecs.config import PartVAEConfig
 from gesturebench.common.codecs.part_vae import PartVAE
 from gesturebench.common.errors import InputError, shown, unknown_name
 from gesturebench.common.motion.parts import PART_FEATURES
+from gesturebench.common.weights.shapes import blocks_of, size_of
 from gesturebench.methods.rag_gesture.config import DenoiserConfig
 from gesturebench.methods.rag_gesture.denoiser import Denoiser
 from gesturebench.methods.rag_gesture.layout import TokenLayout
@@ -91,12 +92,12 @@ def denoiser_sizes(state: Mapping[str, Tensor], told: Mapping[str, Any], where: 
     """Read off shapes, where a tensor is missing as published; heads as `told`. Names are ours."""
 
     def size(name: str, axis: int, published: int) -> int:
-        return _size(state, name, axis, published)
+        return size_of(state, name, axis, published)
 
     published = DenoiserConfig()
     values = {
         "width": size("joint_embed.weight", 0, published.width),
-        "layers": _blocks(state, "temporal_decoder_blocks") or published.layers,
+        "layers": blocks_of(state, "temporal_decoder_blocks") or published.layers,
         "heads": told.get("num_heads", published.heads),
         "time_width": size("time_embed.0.weight", 0, published.time_width),
         "feed_forward": size("temporal_decoder_blocks.0.ffn.linear1.weight", 0, published.feed_forward),
@@ -120,10 +121,10 @@ def vae_config(state: Mapping[str, Tensor], told: Mapping[str, Any], name: str, 
     crossed = any(".multihead_attn." in key for key in state)
     named = _numbers_in(name)
     values = {
-        "width": told.get("latent_dim", _size(state, "skel_embedding.weight", 0, published.width)),
+        "width": told.get("latent_dim", size_of(state, "skel_embedding.weight", 0, published.width)),
         "layers": told.get("num_layers", named.get("l", _vae_layers(state, crossed))),
         "heads": told.get("num_heads", named.get("h", LOWER_HEADS if part == "lower" else HEADS)),
-        "feed_forward": told.get("ff_size", _size(state, "encoder.middle_block.linear1.weight", 0, 1024)),
+        "feed_forward": told.get("ff_size", size_of(state, "encoder.middle_block.linear1.weight", 0, 1024)),
         "dropout": told.get("dropout", published.dropout),
         "chunk": told.get("frame_chunk_size", named.get("fchunksize", published.chunk)),
         "architecture": "encoder_decoder" if crossed or not state else "all_encoder",
@@ -141,8 +142,8 @@ def _vae_layers(state: Mapping[str, Tensor], crossed: bool) -> int:
     """The depth that was asked for, by the blocks there are: of n blocks in each half of the decoder, (L - 1) 4 + 1 =
     2 n + 1 if it has cross-attention; without, even depths got one more and cannot be told from the next.
     """
-    encoder, decoder = (_blocks(state, f"{stack}.input_blocks") for stack in ("encoder", "decoder"))
-    if not _blocks(state, "encoder.middle_block"):
+    encoder, decoder = (blocks_of(state, f"{stack}.input_blocks") for stack in ("encoder", "decoder"))
+    if not blocks_of(state, "encoder.middle_block"):
         return PartVAEConfig().layers
     return decoder // 2 + 1 if crossed else 2 * encoder + 1
 
@@ -166,13 +167,3 @@ def _numbers_in(name: str) -> dict[str, int]:
     chunk = re.search(r"_fchunksize(\d+)(?:_|$)", name)
     found = {"l": int(sizes[1]), "h": int(sizes[2])} if sizes else {}
     return found | ({"fchunksize": int(chunk[1])} if chunk else {})
-
-
-def _size(state: Mapping[str, Tensor], name: str, axis: int, published: int) -> int:
-    tensor = state.get(name)
-    return tensor.shape[axis] if tensor is not None and tensor.ndim > axis else published
-
-
-def _blocks(state: Mapping[str, Tensor], stack: str) -> int:
-    """How many numbered blocks a stack has."""
-    return len({name.removeprefix(f"{stack}.").split(".")[0] for name in state if name.startswith(f"{stack}.")})

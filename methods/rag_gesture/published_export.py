@@ -10,6 +10,8 @@ from gesturebench.common.motion.parts import PART_FEATURES
 from gesturebench.common.motion.skeleton import PART_NAMES
 from gesturebench.common.weights.artifact import new_folder, read_part
 from gesturebench.common.weights.passport import Passport
+from gesturebench.methods.imported import passport_of
+from gesturebench.methods.rag_gesture.imported import METHOD
 from gesturebench.methods.rag_gesture.published import PREFIXES, to_published
 from gesturebench.methods.rag_gesture.published_folder import (
     CHECKPOINT,
@@ -24,7 +26,7 @@ from gesturebench.methods.rag_gesture.published_folder import (
 
 def write(folder: Path, out: Path) -> None:
     """Imported weights in the published layout; reading that gives equal tensors and sizes."""
-    passport = Passport.read(folder)
+    passport = passport_of(str(folder), METHOD)
     with new_folder(out) as part:
         for name in PART_NAMES:
             _write_vae(folder, part / "vae", name, passport)

@@ -116,6 +116,33 @@ def test_adam_with_a_cosine_over_more_steps_than_are_taken():
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
+def rates(config: Training) -> list[float]:
+    """The learning rate of every step."""
+    optimisation = Optimisation(network(), config, Ranks())
+    found = []
+    for _ in range(config.steps):
+        found.append(optimisation.state_dict()["optimizer"]["param_groups"][0]["lr"])
+        optimisation.clear()
+        optimisation.backward(losses_of(optimisation.model), inputs())
+        optimisation.step()
+    return found
+
+
+@pytest.mark.parametrize(("decay_steps", "before"), [(3, 3), (1, 1), (7, 7), (8, 7), (None, 7)])
+def test_a_rate_that_falls_at_once_falls_once(decay_steps, before):
+    config = Training(batch=12, steps=7, lr=1e-2, final_lr=0.1, decay="step", decay_steps=decay_steps)
+    assert rates(config) == pytest.approx([1e-2] * before + [1e-3] * (7 - before))
+
+
+def test_the_kind_of_decay_is_no_part_of_a_key_where_it_is_the_cosine():
+    cosine, step = Training(), Training(decay="step", decay_steps=5)
+    assert "decay" not in cosine.model_dump(mode="json")
+    assert Training.parse(cosine.model_dump(mode="json")) == cosine
+    assert step.model_dump(mode="json")["decay"] == "step"
+    assert Training.parse(step.model_dump(mode="json")) == step
+    assert cosine.updated({"decay": "step", "decay_steps": 5}) == step
+
+
 def test_the_average_forgets_the_beginning_soon_and_then_remembers_by_its_decay():
     (weight,) = [nn.Parameter(torch.zeros(1))]
     average, expected = MovingAverage([weight], 0.5), 0.0

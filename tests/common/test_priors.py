@@ -10,7 +10,7 @@ from gesturebench.common.checkpoint import WEIGHTS, load_weights
 from gesturebench.common.codecs.part_vqs import PartVQs, poses_of, proper_lower, to_motion
 from gesturebench.common.codecs.prior_fitting import centre, fit_global_motion, fit_part_vq, start_codes
 from gesturebench.common.codecs.prior_losses import POINT_TERMS
-from gesturebench.common.codecs.prior_quality import codebook_usage, reconstruction
+from gesturebench.common.codecs.prior_quality import codebook_usage, part_quality, reconstruction
 from gesturebench.common.codecs.prior_windows import PriorWindows, motion_channels, part_rows
 from gesturebench.common.codecs.vq_config import PRIORS, PriorConfig, VQConfig
 from gesturebench.common.codecs.vq_vae import VQVAE, ConvAutoencoder
@@ -205,6 +205,18 @@ def test_usage_counts_codes():
     assert usage["perplexity"] == pytest.approx(np.exp(-(p * np.log(p)).sum()))
 
 
+def test_dead_codes_are_told(store, folders):
+    """Codes that no latent is near: quality names their number and which they are."""
+    codec = VQVAE(PART_FEATURES["hands"], CONFIG.part_codec("hands"))
+    load_weights(codec, folders["vq_hands"])
+    codec.requires_grad_(False).quantizer.embedding.weight[[1, 4, 8]] = 1e4
+    codebook = part_quality(codec, "hands", store, CONFIG.frames)["codebook"]
+    assert [codebook["counts"][code] for code in (1, 4, 8)] == [0, 0, 0]
+    assert codebook["dead"] == codebook["counts"].count(0) >= 3
+    assert codebook["used"] == 10 - codebook["dead"] > 0
+    assert 1 <= codebook["perplexity"] <= codebook["used"]
+
+
 def test_codes_of_motion_and_back(vqs, clip):
     indices, latents = vqs.indices(clip), vqs.latents(clip)
     decoded = vqs.decode(indices)
@@ -273,8 +285,16 @@ def test_published_sizes():
         part: sum(p.numel() for p in VQVAE(n, paper.part_codec(part)).parameters()) for part, n in PART_FEATURES.items()
     }
     assert count == {"upper": 2_172_648, "hands": 2_408_472, "face": 2_231_168, "lower": 3_714_325}
-    assert paper.part_training("upper").steps < paper.part_training("face").steps
     assert paper.body == "vertices"
+
+
+def test_the_published_rate_falls_in_the_last_epochs_and_never_for_the_upper_body():
+    face, upper = (PRIORS["paper"].part_training(part) for part in ("face", "upper"))
+    assert (face.lr, face.final_lr, face.decay) == (3e-4 * 64 / 128, 0.1, "step")
+    assert face.decay_steps / face.steps == 780 / 800
+    assert PRIORS["paper"].training == face
+    assert upper.steps / face.steps == 500 / 800
+    assert upper.decay_steps > upper.steps
 
 
 MANIFESTS = {

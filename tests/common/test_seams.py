@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gesturebench.common.motion.seams import blended, window_starts
+from gesturebench.common.motion.seams import blended, joined_windows, window_starts
 
 LENGTH, OVERLAP = 60, 15
 
@@ -73,3 +73,22 @@ def test_the_fade_is_linear():
     fade = torch.linspace(0, 1, OVERLAP)
     torch.testing.assert_close(expressions[LENGTH - OVERLAP : LENGTH, 0], fade)
     torch.testing.assert_close(six[LENGTH - OVERLAP : LENGTH, 7, 3], fade)
+
+
+def test_shared_frames_fade_or_are_those_of_one_window():
+    windows = torch.arange(3.0)[:, None, None].expand(3, 6, 1)
+    assert joined_windows(windows, 2, "first")[:, 0].tolist() == [0] * 6 + [1] * 4 + [2] * 4
+    assert joined_windows(windows, 2, "second")[:, 0].tolist() == [0] * 4 + [1] * 4 + [2] * 6
+    fading = joined_windows(windows, 2, "faded")[:, 0].tolist()
+    assert fading == pytest.approx([0, 0, 0, 0, 1 / 3, 2 / 3, 1, 1, 4 / 3, 5 / 3, 2, 2, 2, 2])
+
+
+@pytest.mark.parametrize("shared", ["first", "second", "faded"])
+@given(window=st.integers(2, 12), windows=st.integers(1, 5), last=st.integers(0, 11), data=st.data())
+def test_windows_of_one_sequence_are_joined_to_it(shared, window, windows, last, data):
+    """Whatever they share, and however short the last one is."""
+    overlap = data.draw(st.integers(1, window // 2))
+    starts = [k * (window - overlap) for k in range(windows)]
+    whole = torch.arange(1.0, 3 * (starts[-1] + max(overlap, window - last)) + 1).reshape(-1, 3)
+    cut = [whole[start : start + window] for start in starts]
+    torch.testing.assert_close(joined_windows(cut, overlap, shared), whole)

@@ -200,6 +200,34 @@ def test_compiled_kernels_lie_in_the_cache_of_the_user():
     assert list(_compiled_folder().glob("*/numba_kernels.forward-*.nbi"))
 
 
+@pytest.mark.skipif("numba" not in FAST, reason="needs numba")
+def test_powers_are_right_on_every_machine():
+    """By instructions that only some machines have, and without them."""
+    from numba import njit
+    from numba.extending import intrinsic
+
+    from gesturebench.common.nn.selective_scan import lanes
+
+    @intrinsic
+    def plain(typing, x):
+        return x(x), lambda context, b, signature, values: lanes._exp2(b, *values)
+
+    @njit
+    def powers(x, best, anywhere):
+        for k in range(0, len(x), lanes.LANES):
+            lanes.store(best, k, lanes.exp2(lanes.load(x, k)))
+            lanes.store(anywhere, k, plain(lanes.load(x, k)))
+
+    x = torch.cat((torch.linspace(-120, 120, 4096), torch.linspace(-1, 1, 4080), torch.full((16,), torch.nan)))
+    x[-2:] = torch.tensor([-1e30, -torch.inf])
+    best, anywhere = torch.empty_like(x), torch.empty_like(x)
+    powers(*(tensor.numpy() for tensor in (x, best, anywhere)))
+    for found in (best, anywhere):
+        torch.testing.assert_close(found[:-16].double(), torch.exp2(x[:-16].double()), rtol=1e-7, atol=0)
+        assert found[-16:-2].isnan().all()
+        assert found[-2:].max() < 1e-36
+
+
 INTERPRETED = """
 import torch
 from tests.common.test_selective_scan import arguments, assert_equal

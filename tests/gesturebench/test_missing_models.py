@@ -42,7 +42,7 @@ def test_small_sizes_miss_nothing(tmp_path):
 def test_every_built_in_grid_is_planned_without_a_model(name, tmp_path):
     plan = open_plan(name, tmp_path, "standin:tiny", preset=load_grid(name).preset)
     assert plan.cells
-    assert bool(plan.missing) == any(step.label == "condition_features" for step in plan.steps)
+    assert bool(plan.missing) == any(step.label in ("condition_features", "tokens") for step in plan.steps)
 
 
 def test_nothing_is_run_before_the_models_are_there(tmp_path):

@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
-from gesturebench.common.motion.skeleton import EYES, JOINT, pose_channels
+from gesturebench.common.codecs.part_vqs import TRANSLATION, PartVQs, poses_of
+from gesturebench.common.codecs.prior_windows import PriorWindows
+from gesturebench.common.corpus.windows import Window
+from gesturebench.common.motion.skeleton import EYES, JOINT, PART_JOINTS, pose_channels
 from gesturebench.methods.anchors import continued
+from gesturebench.methods.base import Control
 
 ARMS = pose_channels(tuple(JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("shoulder", "elbow")))
 
@@ -15,22 +19,43 @@ def test_ground_truth_is_the_recording(generate, clips):
         np.testing.assert_array_equal(motion.trans, clip.motion.trans)
 
 
-def test_reconstruction_is_nearer_to_the_recording_than_a_random_clip(generate, store):
+@pytest.mark.parametrize(
+    ("name", "longer"),
+    [("reconstruction", {}), ("vq_reconstruction", {"priors": {"body": "none", "training": {"steps": 60}}})],
+)
+def test_reconstruction_is_nearer_to_the_recording_than_a_random_clip(generate, store, name, longer):
     clips = [store.clip(name) for name in store.split("test")]
     error = {
-        name: np.mean(
-            [np.square(m.poses - c.motion.poses)[:, ARMS].mean() for m, c in zip(generate(name, clips), clips)]
+        row: np.mean(
+            [np.square(m.poses - c.motion.poses)[:, ARMS].mean() for m, c in zip(generate(row, clips, **more), clips)]
         )
-        for name in ("reconstruction", "random_clip")
+        for row, more in ((name, longer), ("random_clip", {}))
     }
-    assert error["reconstruction"] < 0.5 * error["random_clip"]
+    assert error[name] < 0.5 * error["random_clip"]
 
 
-def test_reconstruction_keeps_body_place_and_leaves_the_eyes_alone(generate, clips):
-    for motion, clip in zip(generate("reconstruction", clips), clips, strict=True):
+@pytest.mark.parametrize("name", ["reconstruction", "vq_reconstruction"])
+def test_reconstruction_keeps_body_place_and_leaves_the_eyes_alone(generate, clips, name):
+    for motion, clip in zip(generate(name, clips), clips, strict=True):
         assert np.array_equal(motion.betas, clip.motion.betas)
         assert not motion.poses[:, pose_channels(EYES)].any()
         assert np.abs(motion.trans[0, [0, 2]] - clip.motion.trans[0, [0, 2]]).max() < 0.3
+
+
+def test_codes_and_decoded_legs_are_all_that_is_left_of_a_recording(small, store, clips):
+    """Poses are those of the codes of the whole clip; the walk is the network's, from the recording's first place."""
+    method, clip = small.load("vq_reconstruction"), clips[3]
+    vqs = PartVQs(small.config("vq_reconstruction").priors, small.artifacts("vq_reconstruction"))
+    windows = PriorWindows(store, "test")
+    cut = [Window(clip.id, 0, clip.motion.n_frames)]
+    decoded = vqs.decode(vqs.indices(windows.features(cut)))
+    moved = vqs.global_motion(decoded["lower"])[0, :, TRANSLATION].numpy()
+    (motion,) = method.generate([clip.speech], seed=0, control=[Control.everything(clip.motion)])
+    body = pose_channels(tuple(joint for part in ("upper", "hands", "face") for joint in PART_JOINTS[part]))
+    np.testing.assert_allclose(motion.poses[:, body], poses_of(decoded)[0, :, body], atol=1e-5)
+    np.testing.assert_allclose(motion.trans[:-2, 1], moved[:-2, 1], atol=1e-4)
+    np.testing.assert_allclose(np.diff(motion.trans[:-2, [0, 2]], axis=0), moved[:-3, [0, 2]] / 30, atol=1e-4)
+    np.testing.assert_allclose(motion.trans[0, [0, 2]], clip.motion.trans[0, [0, 2]], atol=1e-6)
 
 
 def source(motion, store) -> str:

@@ -6,7 +6,7 @@ channels where the batch is smaller.
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import pairwise
@@ -149,13 +149,13 @@ def _groups(o: Operands) -> int:
 def _arguments(o: Operands) -> list[Tensor]:
     """u, delta, A, B, C, D, z, bias as `numba_kernels.Scan` has them; what is absent is zero, or anything for z."""
     B, C = (x.mT.contiguous() for x in (o.B, o.C))
-    zeros = torch.zeros(len(o.A), 1, dtype=o.u.dtype)
-    D, bias = (zeros if x is None else x[:, None].contiguous() for x in (o.D, o.delta_bias))
+    absent = torch.zeros(len(o.A), dtype=o.u.dtype) if o.D is None or o.delta_bias is None else None
+    D, bias = ((absent if x is None else x).reshape(-1, 1) for x in (o.D, o.delta_bias))
     return [o.u, o.delta, o.A.contiguous(), B, C, D, o.u if o.z is None else o.z, bias]
 
 
-def _arrays(tensors: Any) -> list[Any]:
-    return [tensor.detach().numpy() for tensor in tensors]
+def _arrays(tensors: Iterable[Tensor]) -> list[Any]:
+    return [(tensor.detach() if tensor.requires_grad else tensor).numpy() for tensor in tensors]
 
 
 @cache

@@ -33,7 +33,7 @@ class Operands:
         fit."""
         _check(dict(zip(NAMES, tensors, strict=True)))
         dtype = compute_dtype(*tensors)
-        u, delta, A, B, C, *rest = (None if x is None else x.to(dtype) for x in tensors)
+        u, delta, A, B, C, *rest = (x if x is None or x.dtype == dtype else x.to(dtype) for x in tensors)
         return cls(u, delta, A, _grouped(B), _grouped(C), *rest, softplus=softplus)
 
     @property
@@ -53,8 +53,8 @@ def compute_dtype(*tensors: Tensor | None) -> torch.dtype:
     torch.float32
     """
     dtype = torch.float32
-    for tensor in tensors:
-        dtype = dtype if tensor is None else torch.promote_types(dtype, tensor.dtype)
+    for other in {tensor.dtype for tensor in tensors if tensor is not None}:
+        dtype = torch.promote_types(dtype, other)
     return dtype
 
 
@@ -62,7 +62,7 @@ def _grouped(x: Tensor) -> Tensor:
     """B or C as (batch, groups, N, length): a constant (D, N) has a group per channel."""
     if x.dim() == 2:
         return x[None, :, :, None]
-    return x[:, None] if x.dim() == 3 else x
+    return x.unsqueeze(1) if x.dim() == 3 else x
 
 
 def _check(given: dict[str, Tensor | None]) -> None:

@@ -33,7 +33,7 @@ def first_state(o: Operands) -> Tensor:
 def finished(y_BDL: Tensor, o: Operands) -> Tensor:
     """(y + D u) SiLU(z)."""
     if o.D is not None:
-        y_BDL = y_BDL + o.D[:, None] * o.u
+        y_BDL = torch.addcmul(y_BDL, o.D[:, None], o.u)
     return y_BDL if o.z is None else y_BDL * F.silu(o.z)
 
 

@@ -94,7 +94,7 @@ def test_preempted_trainings_give_way_and_end_in_the_same_bits(study, undisturbe
 
 def test_a_warning_while_python_is_still_starting_does_no_harm(study):
     delays = (0.0, 0.1, 0.2, 0.4, 0.8)
-    toy = study(*(step(f"after {delay}", pause_s=0.5) for delay in delays))
+    toy = study(*(step(f"after {delay}", pause_s=5.0) for delay in delays))  # none ends before it is warned
     toy.launch()
     for delay in delays:
         job = toy.job(f"after {delay}")

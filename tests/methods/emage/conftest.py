@@ -10,10 +10,11 @@ from gesturebench.common.codecs.vq_config import PriorConfig, VQConfig
 from gesturebench.common.codecs.vq_vae import VQVAE, ConvAutoencoder
 from gesturebench.common.motion.parts import PART_FEATURES
 from gesturebench.methods.emage.config import EmageConfig, NetworkConfig
-from gesturebench.methods.emage.decoding import MotionDecoder
+from gesturebench.methods.emage.decoding import MotionDecoder, Predicted
 from gesturebench.methods.emage.hints import Hint
 from gesturebench.methods.emage.inference import Told, predict
 from gesturebench.methods.emage.network import AudioModel, Prediction
+from tests.parity.cases.emage import whole
 
 CONFIG = EmageConfig(
     priors=PriorConfig(codec=VQConfig(width=12, codes=12, layers=1), lower_layers=1),
@@ -22,13 +23,18 @@ CONFIG = EmageConfig(
 )
 
 WINDOW, SEED_FRAMES = CONFIG.network.window, CONFIG.network.seed_frames
+OVERLAP = CONFIG.generation.overlap
 
 
 class Toy(SimpleNamespace):
     """`config`, `model`, `vqs` and `decoder`."""
 
-    def predict(self, *told: Told) -> list[Prediction]:
+    def predict(self, *told: Told) -> list[Predicted]:
         return predict(self.model, self.decoder, told, self.config)
+
+    def whole(self, *told: Told) -> list[Prediction]:
+        """Of all frames of each speech; those that windows share are the second one's."""
+        return [whole(predicted) for predicted in self.predict(*told)]
 
 
 @pytest.fixture(scope="module")

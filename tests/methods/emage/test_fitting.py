@@ -14,7 +14,7 @@ from gesturebench.common.files import read_json, sha256_file
 from gesturebench.common.fitting import CURVE, FitContext
 from gesturebench.common.motion.skeleton import PART_NAMES
 from gesturebench.common.training import PROGRESS
-from gesturebench.methods.emage.config import PRESETS, HintsConfig
+from gesturebench.methods.emage.config import PRESETS, GenerationConfig, HintsConfig, Routes
 from gesturebench.methods.emage.fitting import TrainingWindows, centre, fit_audio_model, speaker_row
 from gesturebench.methods.emage.losses import (
     Codes,
@@ -189,6 +189,17 @@ def test_only_what_is_learnt_is_in_the_keys_of_components(small):
     assert [c.name for c, key in zip(changed, keys, strict=True) if c.config != key] == ["audio_model"]
 
 
+@pytest.mark.parametrize("size", PRESETS)
+def test_quirks_of_released_code_are_mended_where_no_weights_expect_them(size):
+    config = PRESETS[size]
+    assert config.generation == GenerationConfig(
+        start="training", audio_hop="exact", tail="whole", seams="blended", rotations="stable", global_input="proper"
+    )
+    assert config.hints.hidden == "growing"
+    assert (config.priors.body_velocity, config.priors.face_pairing) == ("time", "own")
+    assert config.generation.routes == Routes(upper="index", hands="index", face="latent", lower="index")
+
+
 def test_the_paper_preset_is_the_published_training():
     paper = PRESETS["paper"]
     t, n = paper.training, paper.network
@@ -204,6 +215,7 @@ def test_the_paper_preset_is_the_published_training():
         768, 256, 256, 4, 1536, 4, 8,
     )  # fmt: skip
     assert n.initial == "published"
+    assert t.clip_norm == 0.99, "which released code applies to no gradients"
     assert paper.hints == HintsConfig(tasks=("seed", "hints", "motion"), hidden="growing")
     assert paper.priors.codec.codes == paper.priors.codec.width == 256
 
@@ -212,7 +224,9 @@ def test_the_paper_preset_is_the_published_training():
     ("change", "message"),
     [
         ({"network": {"heads": 3}}, r"heads \(3\) that divide hidden"),
-        ({"network": {"seed_frames": 64}}, r"seed_frames \(64\) below window \(64\)"),
+        ({"network": {"seed_frames": 33}}, r"seed_frames \(33\) of at most half a window \(64\)"),
+        ({"generation": {"overlap": 3}}, r"generation.overlap \(3\) from 4 to 32, half a window"),
+        ({"network": {"window": 30}}, r"generation.overlap \(16\) from 4 to 15, half a window"),
         ({"network": {"window": 65}}, r"network.window = 65; expected less than or equal to 64"),
         ({"hints": {"tasks": []}}, r"hints.tasks"),
         ({"hints": {"tasks": ["seeds"]}}, r"'seeds'.*did you mean 'seed'"),

@@ -4,8 +4,8 @@ import torch
 from gesturebench.common.codecs.prior_windows import CHANNELS
 from gesturebench.common.motion.skeleton import PART_NAMES
 from gesturebench.methods.emage.audio_encoder import AudioEncoder
-from gesturebench.methods.emage.inference import samples_of
-from gesturebench.methods.emage.network import BODY, Prediction, joined
+from gesturebench.methods.emage.network import BODY, Prediction
+from gesturebench.methods.emage.windows import samples_of
 
 from .conftest import WINDOW, noise
 
@@ -105,8 +105,3 @@ def test_speech_past_the_last_frame_is_heard_by_the_body_alone(toy, told):
     short, long = (predicted(toy, audio[:, : samples_of(n)], speaker, motion, hidden) for n in (30, 40))
     torch.testing.assert_close(short.latents["face"], long.latents["face"], atol=2e-6, rtol=1e-5)
     assert distance(short, long, "upper") > 1e-6
-
-
-def test_pieces_are_joined_in_order(toy, told):
-    whole = predicted(toy, *told)
-    assert_same(joined([whole.frames(0, 10), whole.frames(10, 11), whole.frames(11, WINDOW)]), whole)

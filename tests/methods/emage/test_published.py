@@ -18,6 +18,7 @@ from gesturebench.methods.emage import published_export, published_folder
 from gesturebench.methods.emage.config import EmageConfig
 from gesturebench.methods.emage.method import Emage
 from gesturebench.methods.emage.published import MODEL, PLACES, skeletons
+from gesturebench.methods.rag_gesture import published_export as rag_gesture_export
 
 from .released import FEATURES, SMALL, Released, Sizes, codec_shapes, model_shapes
 
@@ -87,6 +88,18 @@ def test_an_export_is_read_back_as_the_same_weights(released, tmp_path):
     theirs, again = (torch.load(path, weights_only=True) for path in (theirs, again))
     assert all(torch.equal(again[name], tensor) for name, tensor in theirs.items())
     assert sorted(p.name for p in (tmp_path / "again" / "emage_vq").iterdir()) == sorted(FEATURES)
+
+
+def test_weights_of_another_method_are_not_exported(weights, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    passport = json.loads((weights / "passport.json").read_text())
+    (other / "passport.json").write_text(json.dumps(passport | {"method": "mambatalk"}))
+    with pytest.raises(InputError, match=r"other: weights of mambatalk; expected weights of emage"):
+        published_export.write(other, tmp_path / "theirs")
+    with pytest.raises(InputError, match=r"own: weights of emage; expected weights of rag_gesture"):
+        rag_gesture_export.write(weights, tmp_path / "theirs")
+    assert not (tmp_path / "theirs").exists()
 
 
 def rename(state: dict, old: str, new: str) -> None:

@@ -54,21 +54,6 @@ def test_released_tails_stand_still(load, clips):
     assert np.ptp(motion.poses[made - 1 :], axis=0).max() == 0
 
 
-def test_seams_are_as_smooth_as_the_inside(load, store):
-    """Steps of the poses where windows meet, among those of all frames."""
-    speeches = [store.speech(clip) for clip in store.split("test")]
-    seams, inside = [], []
-    for motion in load().generate(speeches, seed=0):
-        steps = np.linalg.norm(np.diff(motion.poses, axis=0), axis=1)
-        at = np.zeros(len(steps), bool)
-        at[31::28] = True
-        seams.append(steps[at])
-        inside.append(steps[~at])
-    seams, inside = np.concatenate(seams), np.concatenate(inside)
-    assert seams.mean() <= max(3 * inside.mean(), 1e-3)
-    assert seams.max() <= max(inside.max(), 1e-3)
-
-
 def test_generation_settings_change_no_component():
     config = PRESETS["tiny"]
     other = config.updated({"generation": {"start": "rest", "audio_hop": "released", "together": 2}})

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from gesturebench.common.errors import InputError
-from gesturebench.common.motion.rotations import axis_angle_from_6d
+from gesturebench.common.motion.parts import PART_FEATURES
+from gesturebench.common.motion.rotations import axis_angle_from_6d, axis_angle_to_6d
 from gesturebench.common.motion.translation import from_velocity_channels
-from gesturebench.methods.mambatalk.decoding import joined, walked
+from gesturebench.methods.mambatalk.attention import Attention
+from gesturebench.methods.mambatalk.decoding import walked
 from gesturebench.methods.mambatalk.losses import all_but_seed
 
 NO_SCANS = {"network": {"local_scan": "none", "global_scan": "none"}}
@@ -47,6 +49,54 @@ def test_the_walk_is_the_plain_one(variant, untrained):
         torch.testing.assert_close(whole[part], x, rtol=1e-4, atol=1e-4)
 
 
+def test_side_by_side_is_one_after_another(untrained):
+    """With two threads the body, the ears and the face work at the same time."""
+    made = untrained(network={"target": "motion"})
+    one, two, before = made.track(200), made.track(200), torch.get_num_threads()
+    try:
+        for track, threads in ((one, 1), (two, 2)):
+            torch.set_num_threads(threads)
+            made.talker().walk([track])
+    finally:
+        torch.set_num_threads(before)
+    for part, x in one.windows().items():
+        torch.testing.assert_close(two.windows()[part], x, atol=1e-4, rtol=1e-4)
+
+
+def test_speech_is_not_kept_longer_than_it_is_needed(untrained):
+    """What is left of a window are its codes, however long the speech is."""
+    made = untrained(**NO_SCANS)
+    track, seen, talker = made.track(1500), [], made.talker()
+    talker.walk([track], lambda: seen.append(len(track.heard["face"])))
+    assert track.plan.windows == 63
+    assert max(seen) <= 3 * made.config.generation.together
+    assert not track.hints
+    assert not any(track.heard.values())
+
+
+def test_attention_to_speech_with_keys_made_beforehand_is_the_decoders(untrained):
+    local = untrained(network={"cross_layers": 3}).network.local_scan
+    motion, heard = torch.randn(2, 32, 32), torch.randn(2, 32, 16)
+    attention = Attention(local.motion_cross_attn.layers, local.body_proj)
+    expected = local.motion_cross_attn(motion, local.body_proj(heard))
+    torch.testing.assert_close(attention(motion, attention.memory(heard)), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("target", "seams", "first"), [("codes", "blended", 24), ("motion", "blended", 24), ("codes", "released", 28)]
+)
+def test_a_seed_is_a_piece_of_the_window_decoded_whole(target, seams, first, untrained):
+    """Where the next window begins, though no more is decoded than those frames depend on."""
+    made, frames = untrained(network={"target": target}, generation={"seams": seams}), slice(first, first + 4)
+    chosen = {part: torch.randint(made.config.priors.codec.codes, (2, 32)) for part in ("upper", "hands", "lower")}
+    if target == "motion":
+        chosen = {part: torch.randn(2, 32, PART_FEATURES[part]) for part in chosen}
+    seed, whole = made.decoder.seed(chosen, torch.zeros(2, 2)), made.decoder.features(chosen)
+    poses = made.decoder._poses({part: x[:, frames] for part, x in whole.items()})
+    torch.testing.assert_close(seed[..., :330], axis_angle_to_6d(poses).flatten(-2), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(seed[..., 333:], whole["lower"][:, frames, 57:])
+
+
 def test_what_is_batched_does_not_matter(untrained):
     made = untrained()
     lengths = (15, 32, 33, 120)
@@ -73,7 +123,7 @@ def test_motion_has_as_many_frames_as_the_speech(frames, untrained):
 
 
 def test_released_tails_are_not_generated(untrained):
-    made = untrained(**NO_SCANS, generation={"tail": "released"})
+    made = untrained(**NO_SCANS, generation={"tail": "released", "seams": "released"})
     track, talker = made.track(97), made.talker()
     talker.walk([track])
     assert {x.shape for x in track.windows().values()} == {(3, 32)}
@@ -82,12 +132,12 @@ def test_released_tails_are_not_generated(untrained):
         made.track(20)
 
 
-def test_a_window_starts_with_the_frames_that_the_one_before_ended_with(untrained):
+def test_a_released_window_starts_with_the_frames_that_the_one_before_ended_with(untrained):
     """But for the jaw, which rests, and for x and z, which walk from the start of the whole motion."""
-    made = untrained()
+    made = untrained(generation={"seams": "released"})
     track, talker = made.track(60), made.talker()
     talker.walk([track])
-    codes = {part: track.chosen[part][-1][None] for part in ("upper", "hands", "lower")}
+    codes = {part: track.windows()[part][-1:] for part in ("upper", "hands", "lower")}
     frames = made.decoder.features(codes)
     upper = axis_angle_from_6d(frames["upper"][0, -4:].unflatten(-1, (-1, 6)))
     seed = axis_angle_from_6d(track.seed[:, :330].unflatten(-1, (55, 6)))
@@ -114,12 +164,3 @@ def test_what_is_said_later_does_not_change_windows_before(untrained):
     a, b = (track.windows()["upper"] for track in (first, second))
     assert torch.equal(a[:2], b[:2])
     assert not torch.allclose(a[2:], b[2:])
-
-
-def test_shared_frames_fade_or_are_those_of_the_first_window():
-    windows = torch.arange(3.0)[:, None, None].expand(3, 6, 1)
-    assert joined(windows, 2)[:, 0].tolist() == [0] * 6 + [1] * 4 + [2] * 4
-    fading = joined(windows, 2, fades=True)[:, 0].tolist()
-    assert fading == pytest.approx([0, 0, 0, 0, 1 / 3, 2 / 3, 1, 1, 4 / 3, 5 / 3, 2, 2, 2, 2])
-    one = torch.randn(1, 6, 3)
-    assert torch.equal(joined(one, 2, fades=True), one[0])

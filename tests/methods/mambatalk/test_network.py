@@ -105,9 +105,10 @@ def test_without_codes_features_are_predicted_and_nothing_is_scored(untrained):
     assert prediction.scores == {}
 
 
-@pytest.mark.parametrize("samples", [17_066, 9_000])
-def test_folded_encoders_compute_the_same(samples, untrained):
-    encoder = untrained().network.audio_pre_encoder_face
+@pytest.mark.parametrize(("samples", "audio"), [(17_066, 16), (9_000, 16), (9_000, 256)])
+def test_folded_encoders_compute_the_same(samples, audio, untrained):
+    """Also at widths that are worth tiles."""
+    encoder = untrained(network={"audio": audio}).network.audio_pre_encoder_face
     x = torch.randn(2, samples, 3)
     torch.testing.assert_close(encoder.folded()(x), encoder(x), rtol=1e-5, atol=1e-5)
     assert encoder.feat_extractor[0].bn1.running_var.std() > 0  # there was something to fold

@@ -12,12 +12,14 @@ from gesturebench.common.codecs.part_vqs import PartVQs
 from gesturebench.common.codecs.prior_windows import part_rows
 from gesturebench.common.codecs.vq_config import ConvConfig, VQConfig
 from gesturebench.common.codecs.vq_vae import VQVAE, ConvAutoencoder
+from gesturebench.common.corpus.cutting import RELEASED_SAMPLES_PER_FRAME
 from gesturebench.common.motion import rotations_legacy
+from gesturebench.common.motion.seams import joined_windows
 from gesturebench.common.motion.skeleton import PART_NAMES
 from gesturebench.methods.emage.config import EmageConfig
-from gesturebench.methods.emage.decoding import MotionDecoder, channels_of
+from gesturebench.methods.emage.decoding import MotionDecoder, Predicted, channels_of
 from gesturebench.methods.emage.hints import Hint
-from gesturebench.methods.emage.inference import RELEASED_SAMPLES_PER_FRAME, Told, predict
+from gesturebench.methods.emage.inference import Told, predict
 from gesturebench.methods.emage.losses import Codes, code_loss, latent_loss, seed_hidden
 from gesturebench.methods.emage.network import AudioModel, Prediction
 from tests.parity.frame import Check, Golden, case, near, same
@@ -157,9 +159,19 @@ def audio_model(golden: Golden) -> Iterator[Check]:
         "seedonly": Hint.seed(s.motion),
     }
     for name, hint in hints.items():
-        (prediction,) = predict(s.model, s.decoder, [Told(s.audio, int(s.speaker), hint)], s.config)
-        yield from predictions(golden, f"inference_{name}", prediction)
-        yield from motions(golden, f"decode_{name}", s.decoder, prediction, starts.get(name, starts["hint"]))
+        (predicted,) = predict(s.model, s.decoder, [Told(s.audio, int(s.speaker), hint)], s.config)
+        yield from predictions(golden, f"inference_{name}", whole(predicted))
+        yield from motions(golden, f"decode_{name}", s.decoder, predicted, starts.get(name, starts["hint"]))
+
+
+def whole(predicted: Predicted) -> Prediction:
+    """All that is kept of the windows, one after another."""
+
+    def joined(group: str, part: str) -> Tensor:
+        windows = [getattr(window, group)[part][0] for window in predicted.windows]
+        return joined_windows(windows, predicted.overlap, "second")[None, : predicted.frames]
+
+    return Prediction(*({part: joined(group, part) for part in PART_NAMES} for group in ("latents", "logits")))
 
 
 def forward_and_losses(golden: Golden, s: Setting, window: Tensor) -> Iterator[Check]:
@@ -187,12 +199,12 @@ def predictions(golden: Golden, place: str, prediction: Prediction) -> Iterator[
 
 
 def motions(
-    golden: Golden, place: str, decoder: MotionDecoder, prediction: Prediction, start_xz: tuple[float, float]
+    golden: Golden, place: str, decoder: MotionDecoder, predicted: Predicted, start_xz: tuple[float, float]
 ) -> Iterator[Check]:
-    motion = decoder.motion(prediction, np.zeros(300, np.float32), start_xz)
+    motion = decoder.motion(predicted, np.zeros(300, np.float32), start_xz)
     yield near(f"{place}/expression", motion.expressions[None], golden[f"{place}/expression"])
     yield near(f"{place}/motion_axis_angle", motion.poses[None], golden[f"{place}/motion_axis_angle"], HALF_TURN)
     yield near(f"{place}/trans", motion.trans[None], golden[f"{place}/trans"])
     if f"{place}/all_motion4inference" in golden:
         channels = golden[f"{place}/all_motion4inference"]
-        yield near(f"{place}/all_motion4inference", decoder.channels(prediction), channels, HALF_TURN)
+        yield near(f"{place}/all_motion4inference", decoder.channels(whole(predicted)), channels, HALF_TURN)

@@ -11,9 +11,10 @@ from gesturebench.common.codecs.prior_windows import part_rows
 from gesturebench.common.codecs.vq_config import ConvConfig, VQConfig
 from gesturebench.common.codecs.vq_vae import VQVAE, ConvAutoencoder
 from gesturebench.common.motion import rotations_legacy
+from gesturebench.common.motion.seams import joined_windows
 from gesturebench.common.motion.skeleton import N_JOINTS, PART_NAMES
 from gesturebench.methods.mambatalk.config import PRESETS, LossConfig, MambaTalkConfig
-from gesturebench.methods.mambatalk.decoding import Decoder, joined
+from gesturebench.methods.mambatalk.decoding import Decoder
 from gesturebench.methods.mambatalk.global_scan import GlobalScan
 from gesturebench.methods.mambatalk.inference import Talker, Track
 from gesturebench.methods.mambatalk.local_scan import LocalScan
@@ -207,7 +208,7 @@ def generation(golden: Golden) -> Iterator[Check]:
     yield from codes(golden, track, decoder)
     yield near("seeds", torch.stack(talker.seeds), golden["out/seeds"], NETWORK_TOLERANCE)
     yield from predictions(golden, "out/window0/", talker.body[0])
-    yield from predictions(golden, "out/window0/", talker.face(track))
+    yield from predictions(golden, "out/window0/", talker.faces[0])
     yield from motions(golden, talker, track)
 
 
@@ -218,6 +219,7 @@ class Watching(Talker):
         super().__init__(*parts)
         self.seeds: list[Tensor] = []
         self.body: list[Prediction] = []
+        self.faces: list[Prediction] = []
 
     def _step(self, tracks, k) -> None:
         self.seeds.append(torch.stack([track.seed for track in tracks]))
@@ -227,14 +229,13 @@ class Watching(Talker):
         self.body.append(super()._predicted(tracks, k, hint))
         return self.body[-1]
 
-    def face(self, track: Track) -> Prediction:
-        """Of the first window."""
-        prediction = self._predicted_face(track, range(1))
-        return Prediction(prediction.latents, prediction.scores)
+    def _predicted_face(self, track, windows) -> Prediction:
+        self.faces.append(super()._predicted_face(track, windows))
+        return self.faces[-1]
 
 
 def codes(golden: Golden, track: Track, decoder: Decoder) -> Iterator[Check]:
-    whole = {part: joined(x[..., None], 4)[:, 0] for part, x in track.windows().items()}
+    whole = {part: joined_windows(x, 4, "first") for part, x in track.windows().items()}
     for part in ("upper", "hands", "lower"):
         yield same(f"index_{part}", whole[part][None], golden[f"out/index_{part}"])
     face = decoder.priors.vectors({"face": whole["face"][None]})["face"]
