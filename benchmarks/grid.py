@@ -69,7 +69,8 @@ class Row(Config):
     against the grid's preset.
 
     `label` may hold `{key}` for every axis; `axes` and `exclude` go before the grid's (`axes: []`: none); a row that
-    `awaits` something is told with that reason and not planned; `values` is where it lies on each axis.
+    `awaits` something is told with that reason and not planned; one that is not `given` the poses of its protocol has
+    speech alone; `values` is where it lies on each axis.
     """
 
     label: str
@@ -81,6 +82,7 @@ class Row(Config):
     axes: Mappings | None = None
     exclude: Mappings = ()
     awaits: str = ""
+    given: bool = True
     values: dict[str, Any] = Field(default_factory=dict)
 
 

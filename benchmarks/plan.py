@@ -135,11 +135,13 @@ class _Scorer:
     resources: Resources | None
     missing: tuple[str, ...] = ()
 
-    def step(self, label: str, generate: Step) -> Step:
+    def step(self, label: str, generate: Step, draw: int = 0) -> Step:
+        """`draw` is the seed of the run, by which poses that the protocol gives may be drawn."""
         inputs = {"store": generate.inputs["store"], "motions": generate}
         if self.encoder is not None:
             inputs["encoder"] = self.encoder
-        return Step("evaluate", f"{self.spec['metric']}: {label}", self.spec, inputs, self.place, self.resources)
+        place = {**self.place, "draw": draw} if self.place["protocol"].get("given") else self.place
+        return Step("evaluate", f"{self.spec['metric']}: {label}", self.spec, inputs, place, self.resources)
 
 
 def _scorer(
@@ -217,13 +219,27 @@ def _cells(
             missing[line] = (*missing.get(line, ()), row.label)
         method = recipe.method
         spec = {"method": method.name, "version": method.version, "config": recipe.config, "query": recipe.query}
+        spec |= _own_choice(row, protocol)
         for seed in grid.seeds_of(row):
             label = f"{row.label} (seed {seed})"
             inputs = {"store": prepare, **fits.of(recipe, seed)}
             generate = Step("generate", label, {**spec, **shared, "seed": seed}, inputs, place, resources)
-            scores = {metric: scorer.step(label, generate) for metric, scorer in scorers.items()}
+            scores = {metric: scorer.step(label, generate, seed) for metric, scorer in scorers.items()}
             cells.append(Cell(row, seed, recipe.query, generate, scores))
     return tuple(cells), absent, missing
+
+
+def _own_choice(row: Row, protocol: Protocol) -> dict[str, Any]:
+    """What a row does otherwise than its protocol."""
+    if row.given:
+        return {}
+    if protocol.given is None:
+        raise InputError(
+            f"row {row.label!r}: given: false under protocol {protocol.name!r}",
+            expected="a protocol that gives poses",
+            remedy="leave the key out",
+        )
+    return {"given": False}
 
 
 class _Fits:

@@ -1,10 +1,7 @@
 """What grids may name before it is built: a row that does is told apart from a misspelt one, and the rest of the grid
 runs without it."""
 
-METHODS = {
-    "exges": "ExGes (retrieved keyframes and precise control)",
-    "diffuse_style_gesture": "DiffuseStyleGesture (diffusion with windowed attention)",
-}
+METHODS: dict[str, str] = {}
 """Methods of the suite by name. One that is registered is built, whatever stands here."""
 
 SEVERAL_SAMPLES = (

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gesturebench.common.corpus.exported import NotGiven
+from gesturebench.common.corpus.given import as_given
 from gesturebench.common.corpus.protocol import Protocol
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.corpus.units import Pair, Unit, load_scored, matched
@@ -60,7 +61,8 @@ def score(
 
 def _update(evaluator: Evaluator, pair: Pair) -> dict[str, float]:
     unit = {"unit": pair.unit.id} if evaluator.takes_samples or evaluator.by_unit else {}
-    return evaluator.update(pair.prediction, pair.clip, **unit)
+    given = {"given": pair.given} if evaluator.takes_given and pair.given is not None else {}
+    return evaluator.update(pair.prediction, pair.clip, **unit, **given)
 
 
 def _leave_out(
@@ -73,10 +75,14 @@ def _leave_out(
     scores.left_out[metric] = str(error)
 
 
-def pairs_of(protocol: Protocol, units: Sequence[Unit], files: Mapping[str, Path], store: ClipStore) -> Iterator[Pair]:
-    """The pairs of `units` from whole-clip motion files by clip id; units of one clip follow each other."""
+def pairs_of(
+    protocol: Protocol, units: Sequence[Unit], files: Mapping[str, Path], store: ClipStore, draw: int = 0
+) -> Iterator[Pair]:
+    """The pairs of `units` from whole-clip motion files by clip id; units of one clip follow each other. `draw` is the
+    seed of a run, by which poses that a protocol gives may be drawn."""
     loaded: str | None = None
     for unit in units:
         if unit.clip_id != loaded:
             prediction, clip, loaded = load_scored(files[unit.clip_id]), store.clip(unit.clip_id), unit.clip_id
-        yield matched(unit, prediction, clip, protocol.length, protocol.reference)
+        pair = matched(unit, prediction, clip, protocol.length, protocol.reference)
+        yield as_given(pair, protocol.given, store, draw)

@@ -1,6 +1,7 @@
 """What each kind of step does. Runs in a worker process; everything it makes lies in `job.out` when it returns."""
 
 import time
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from gesturebench.benchmarks.record import record_of
 from gesturebench.benchmarks.shards import write_shard
 from gesturebench.benchmarks.state import EXPLAINED, MOTIONS, PER_CLIP, RECORD
 from gesturebench.common.budget import processes_of
-from gesturebench.common.corpus.clip import Speech
+from gesturebench.common.corpus.clip import Clip, Speech
 from gesturebench.common.corpus.passport import Passport, encoders_of
 from gesturebench.common.corpus.protocol import Protocol
 from gesturebench.common.corpus.store import ClipStore
@@ -84,8 +85,8 @@ def generate(job: Job, progress: Progress) -> dict[str, Any]:
     """Motions of the protocol's clips in batches; a batch whose files are all there is not made again."""
     from gesturebench.methods.registry import get_method
 
-    store = ClipStore.open(job.inputs["store"])
-    clips = protocol_of(job).clips(store)
+    store, protocol = ClipStore.open(job.inputs["store"]), protocol_of(job)
+    clips = protocol.clips(store)
     cls = get_method(job.spec["method"])
     config = cls.Config.parse(dict(job.spec["config"]))
     method = cls.load(config, {name: path for name, path in job.inputs.items() if name != "store"}, store)
@@ -93,11 +94,15 @@ def generate(job: Job, progress: Progress) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
     progress(0, len(clips))
     size = max(1, BATCH // job.batch_divisor)
-    for start in range(0, len(clips), size):
-        batch = clips[start : start + size]
+    together = size if protocol.given is None else 1
+    for start in range(0, len(clips), together):
+        batch, alive = clips[start : start + together], _within(progress, start, len(clips))
         if not all((folder / f"{i}.npz").exists() for i in batch):
-            _generate_batch(method, cls.shown(config), batch, store, job, folder, _within(progress, start, len(clips)))
-        progress(min(start + size, len(clips)), len(clips))
+            if protocol.given is None:
+                _generate_batch(method, cls.shown(config), batch, store, job, folder, alive)
+            else:
+                _generate_windows(method, cls.shown(config), batch[0], protocol, store, job, folder, size, alive)
+        progress(min(start + together, len(clips)), len(clips))
     folder.rename(job.out / MOTIONS)
     if (job.work / EXPLAINED).exists():
         (job.work / EXPLAINED).rename(job.out / EXPLAINED)
@@ -137,14 +142,7 @@ def _generate_batch(
 
     reads_truth = job.spec["query"] == "oracle" and not shown
     speeches = [store.speech(i, oracle=reads_truth) for i in clips]
-    for name in sorted(method.requires):
-        missing = next((speech.clip_id for speech in speeches if not getattr(speech, name)), None)
-        if missing:
-            raise InputError(
-                f"clip {missing} has no {name}",
-                expected=f"{name}, which method {method.name!r} requires",
-                remedy="add the annotation",
-            )
+    _require(method, speeches)
     control = [Control.of(store.motion(i), shown) for i in clips] if shown else None
     _explain(method, speeches, job)
     motions = method.generate(
@@ -157,11 +155,56 @@ def _generate_batch(
         save_motion(folder / f"{clip_id}.npz", motion)
 
 
+def _generate_windows(
+    method,
+    shown: tuple[int, ...],
+    clip_id: str,
+    protocol: Protocol,
+    store: ClipStore,
+    job: Job,
+    folder: Path,
+    size: int,
+    alive: Progress,
+) -> None:
+    """Write the motion of a clip whose windows are generated alone, `size` at a time, with the poses that the protocol
+    gives; a clip that holds no window is not scored, and has none."""
+    from gesturebench.benchmarks.giving import Windows, joined
+    from gesturebench.common.motion.export import save_motion
+
+    reads_truth, seed = job.spec["query"] == "oracle" and not shown, job.spec["seed"]
+    giving = method.control == "keyframes" and job.spec.get("given", True)
+    speech = store.speech(clip_id, oracle=reads_truth)
+    _require(method, [speech])
+    clip = Clip(clip_id, speech, store.motion(clip_id))
+    windows = Windows.of(clip, protocol, store, shown, seed, giving=giving)
+    if windows.units:
+        motions, told = windows.generate(method, seed, size, alive)
+        if told:
+            _tell(job, clip_id, told)
+        save_motion(folder / f"{clip_id}.npz", joined(motions, clip.motion.n_frames))
+
+
+def _require(method, speeches: list[Speech]) -> None:
+    """Refuse clips without an annotation that the method cannot do without."""
+    for name in sorted(method.requires):
+        missing = next((speech.clip_id for speech in speeches if not getattr(speech, name)), None)
+        if missing:
+            raise InputError(
+                f"clip {missing} has no {name}",
+                expected=f"{name}, which method {method.name!r} requires",
+                remedy="add the annotation",
+            )
+
+
 def _explain(method, speeches: list[Speech], job: Job) -> None:
     """Write what the method says about each clip, before the motion that says the clip is done."""
     for speech, told in zip(speeches, method.explain(speeches, seed=job.spec["seed"]) or ()):
-        (job.work / EXPLAINED).mkdir(exist_ok=True)
-        write_json(job.work / EXPLAINED / f"{speech.clip_id}.json", told)
+        _tell(job, speech.clip_id, told)
+
+
+def _tell(job: Job, clip_id: str, told: Mapping[str, Any]) -> None:
+    (job.work / EXPLAINED).mkdir(exist_ok=True)
+    write_json(job.work / EXPLAINED / f"{clip_id}.json", told)
 
 
 def evaluate(job: Job, progress: Progress) -> dict[str, Any]:
@@ -173,7 +216,8 @@ def evaluate(job: Job, progress: Progress) -> dict[str, Any]:
     files = {unit.clip_id: job.inputs["motions"] / MOTIONS / f"{unit.clip_id}.npz" for unit in units}
     cls = get_evaluator(metric)
     evaluator = cls(cls.Config.parse(dict(job.spec["config"])), store, job.inputs.get("encoder"))
-    scores = score({metric: evaluator}, pairs_of(protocol, units, files, store), len(units), progress)
+    pairs = pairs_of(protocol, units, files, store, job.place.get("draw", 0))
+    scores = score({metric: evaluator}, pairs, len(units), progress)
     write_json(job.out / PER_CLIP, scores.per_unit[metric])
     encoders = encoders_of(scores.numbers, protocol)
     passport = Passport(protocol, scores.units, store.fingerprint, store.is_standin, encoders)

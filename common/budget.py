@@ -32,6 +32,8 @@ class Training(Config):
     """`step`: the rate falls at once, after `decay_steps`; a training that is over before then keeps its rate."""
     decay_steps: int | None = Field(None, ge=1)
     """Steps that the decay takes, None: `steps`. Published weights are often taken long before its end."""
+    warmup: int = Field(0, ge=0)
+    """Steps in which the rate rises in a straight line from `lr * final_lr` to where its decay has it by then."""
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = Field(0.0, ge=0)
     clip_norm: float | None = Field(1.0, gt=0)
@@ -65,10 +67,13 @@ class Training(Config):
     def _cosine_goes_without_saying(
         self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
     ) -> dict[str, Any]:
-        """In JSON, of which a component's key is made, the kind of decay stands only where it is another."""
+        """In JSON, of which a component's key is made, the kind of decay and a warm-up stand only where they are
+        others."""
         values = handler(self)
         if info.mode == "json" and self.decay == "cosine":
             del values["decay"]
+        if info.mode == "json" and not self.warmup:
+            del values["warmup"]
         return values
 
     @property

@@ -59,6 +59,15 @@ class Ranks:
         with _together():
             return reduce(values, "mean")
 
+    def gathered(self, rows: Tensor) -> Tensor:
+        """The rows of all ranks, one rank after another, on each."""
+        if self.count == 1:
+            return rows
+        from accelerate.utils import gather
+
+        with _together():
+            return gather(rows.contiguous())
+
     def any(self, flag: bool) -> bool:
         """Whether it is true on some rank."""
         return flag if self.count == 1 else bool(self.mean(torch.tensor(float(flag), device=device())) > 0)

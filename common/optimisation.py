@@ -4,6 +4,7 @@ learning rate, moving average.
 
 import contextlib
 from collections.abc import Callable, Mapping
+from math import cos, pi
 from typing import Any
 
 import torch
@@ -97,6 +98,18 @@ class Optimisation:
 def _schedule(optimizer: torch.optim.Optimizer, config: Training) -> torch.optim.lr_scheduler.LRScheduler:
     """Of the learning rate, counted in steps."""
     over = max(1, config.decay_steps or config.steps)
+    if config.warmup:
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share(step, over, config))
     if config.decay == "step":
         return torch.optim.lr_scheduler.MultiStepLR(optimizer, [over], gamma=config.final_lr)
     return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, over, eta_min=config.lr * config.final_lr)
+
+
+def _share(step: int, over: int, config: Training) -> float:
+    """Of the learning rate that `lr` names, after some steps of a training that warms up."""
+    if config.decay == "step":
+        decayed = config.final_lr if step >= over else 1.0
+    else:
+        decayed = config.final_lr + (1 - config.final_lr) * (1 + cos(pi * min(step, over) / over)) / 2
+    risen = min(1.0, step / config.warmup)
+    return config.final_lr + risen * (decayed - config.final_lr)

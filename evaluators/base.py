@@ -53,6 +53,8 @@ class Evaluator(ABC):
     takes_samples: ClassVar[bool] = False
     by_unit: ClassVar[bool] = False
     """Whether `update` also takes the id of the scoring `unit`, as that of metrics that take samples does."""
+    takes_given: ClassVar[bool] = False
+    """Whether `update` also takes the frames that were `given`, (T,) bool, where a protocol gives some."""
     version: ClassVar[int] = 1
 
     @classmethod

@@ -14,7 +14,7 @@ from gesturebench.common.corpus.clip import Clip, Motion
 from gesturebench.common.errors import InputError
 from gesturebench.common.motion.skeleton import EYES, HANDS, JAW, LOWER, N_JOINTS, UPPER
 from gesturebench.evaluators.base import Column, Evaluator
-from gesturebench.evaluators.control_frames import DISTANCE_BINS, control_distance, free_frames
+from gesturebench.evaluators.control_frames import DISTANCE_BINS, control_distance, control_indices, free_frames
 from gesturebench.evaluators.pairs import Root, checked_pair, joint_positions, nothing_scored, target_positions
 from gesturebench.evaluators.procrustes import aligned
 
@@ -35,6 +35,12 @@ JOINT_SETS: dict[JointSet, tuple[int, ...]] = {
 
 Divisor = Literal["visible", "all"]
 """`visible`: joints that are scored. `all`: hidden joints too, which add no error (RAG-Gesture's script)."""
+
+Scored = Literal["free", "control"]
+"""`free`: what was not given. `control`: the control frames alone, so how well a pose that is given is met."""
+
+_LATER: dict[str, Any] = {"scored": "free", "also": None}
+"""Settings that came after the first results, with the values that those were measured with."""
 
 MM = 1000.0
 RIGID = 3
@@ -80,7 +86,9 @@ class MPJPEConfig(Config):
     """`alignment` of positions, `joints` that count, `orientation` of the whole body.
 
     `divisor` of MPJPE (PA-MPJPE always divides by visible joints). `average`: over everything scored, or over clips.
-    The first `seed_frames` and `control_frames` evenly spaced frames were given to the method and are not scored.
+    The first `seed_frames` and `control_frames` (evenly spaced, where a protocol does not say which) were given to the
+    method; `scored` says which side of that counts. `also` is a set of joints measured beside `joints`, as
+    `mpjpe_<set>` and `pa_mpjpe_<set>`.
     """
 
     alignment: Alignment = "per_frame"
@@ -90,13 +98,15 @@ class MPJPEConfig(Config):
     average: Literal["frames", "clips"] = "frames"
     seed_frames: int = Field(0, ge=0)
     control_frames: int = Field(0, ge=0)
+    scored: Scored = "free"
+    also: JointSet | None = None
 
 
 class MPJPE(Evaluator):
     """MPJPE and PA-MPJPE in millimetres. Translation is left out: with `per_frame` or without, the pelvis agrees.
 
-    With control frames, `mpjpe_<bin>` in `compute` gives the error by the distance to the nearest of them; control
-    frames themselves are in the bin `at_control` only.
+    With control frames, `mpjpe_<bin>` and `pa_mpjpe_<bin>` in `compute` give the error by the distance to the nearest
+    of them; control frames themselves are in the bin `at_control` only.
     """
 
     name: ClassVar[str] = "mpjpe"
@@ -124,17 +134,31 @@ class MPJPE(Evaluator):
         ),
     )
 
+    takes_given: ClassVar[bool] = True
+
+    @classmethod
+    def score_sections(cls, config: Config) -> dict[str, Any]:
+        first = {name for name, value in _LATER.items() if getattr(config, name) == value}
+        return config.model_dump(mode="json", exclude=first)
+
     def reset(self) -> None:
         self.totals: dict[str, float] = {}
         self.weights: dict[str, float] = {}
         self.clips, self.skipped = 0, 0
 
-    def update(self, prediction: Motion, clip: Clip, mask: np.ndarray | None = None) -> dict[str, float]:
-        """`mask` (T,) or (T, 55) bool: frames or joints that count, beside what the settings leave out."""
+    def update(
+        self, prediction: Motion, clip: Clip, mask: np.ndarray | None = None, given: np.ndarray | None = None
+    ) -> dict[str, float]:
+        """`mask` (T,) or (T, 55) bool: frames or joints that count, beside what the settings leave out. `given` (T,)
+        bool: the control frames, in place of evenly spaced ones."""
         checked_pair(prediction, clip)
-        predicted, target = self._positions(prediction, clip)
-        given = _joint_mask(mask, clip, prediction.n_frames)[:, list(JOINT_SETS[self.config.joints])]
-        means = dict(self._means(predicted, target, given))
+        counted = _joint_mask(mask, clip, prediction.n_frames)
+        at = control_indices(len(counted), self.config.control_frames) if given is None else np.flatnonzero(given)
+        means = {}
+        for joints, ending in self._joint_sets():
+            predicted, target = self._positions(prediction, clip, joints)
+            found = self._means(predicted, target, counted[:, list(JOINT_SETS[joints])], at)
+            means |= {f"{key}{ending}": value for key, value in found}
         if "mpjpe" not in means:
             self.skipped += 1
             return {}
@@ -157,8 +181,13 @@ class MPJPE(Evaluator):
         means = {key: self.totals[key] / self.weights[key] for key in self.totals}
         return {"pa_mpjpe": None, **means, "n": self.clips, "skipped": self.skipped}
 
-    def _positions(self, prediction: Motion, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
-        model, root, chosen = self.store.joints, self.config.orientation, list(JOINT_SETS[self.config.joints])
+    def _joint_sets(self) -> list[tuple[JointSet, str]]:
+        """What is measured, and how the names of its numbers end."""
+        also = self.config.also
+        return [(self.config.joints, "")] + ([] if also is None else [(also, f"_{also}")])
+
+    def _positions(self, prediction: Motion, clip: Clip, joints: JointSet) -> tuple[np.ndarray, np.ndarray]:
+        model, root, chosen = self.store.joints, self.config.orientation, list(JOINT_SETS[joints])
         both = joint_positions(model, prediction, clip, root), target_positions(model, clip, root)
         predicted, target = (
             root_aligned(x.reshape(len(x), N_JOINTS, 3), self.config.alignment)[:, chosen] for x in both
@@ -166,21 +195,22 @@ class MPJPE(Evaluator):
         return predicted, target
 
     def _means(
-        self, predicted: np.ndarray, target: np.ndarray, given_TJ: np.ndarray
+        self, predicted: np.ndarray, target: np.ndarray, counted_TJ: np.ndarray, control_k: np.ndarray
     ) -> Iterator[tuple[str, tuple[float, float]]]:
         """(key, (mean in mm, weight)) of what this clip has."""
         config, n = self.config, len(predicted)
-        scored = given_TJ & free_frames(n, config.control_frames, config.seed_frames)[:, None]
+        frames = free_frames(n, control_k, config.seed_frames)
+        if config.scored == "control":
+            frames = np.isin(np.arange(n), control_k)
         distances = joint_distances(predicted, target)
-        yield from self._mean("mpjpe", distances, scored, config.divisor)
-        rigid = scored & (scored.sum(1, keepdims=True) >= RIGID)
-        yield from self._mean("pa_mpjpe", pa_distances(predicted, target, rigid), rigid, "visible")
-        if config.control_frames:
-            away = control_distance(n, config.control_frames)
-            unseeded = given_TJ & (np.arange(n) >= config.seed_frames)[:, None]
-            for name, (low, high) in DISTANCE_BINS.items():
-                chosen = unseeded & ((low <= away) & (away <= high))[:, None]
-                yield from self._mean(f"mpjpe_{name}", distances, chosen, "visible")
+        yield from self._mean("mpjpe", distances, counted_TJ & frames[:, None], config.divisor)
+        rigid = counted_TJ & (counted_TJ.sum(1, keepdims=True) >= RIGID)
+        pa = pa_distances(predicted, target, rigid)
+        yield from self._mean("pa_mpjpe", pa, rigid & frames[:, None], "visible")
+        if len(control_k):
+            for name, chosen_T in _by_distance(n, control_k, config.seed_frames):
+                yield from self._mean(f"mpjpe_{name}", distances, counted_TJ & chosen_T[:, None], "visible")
+                yield from self._mean(f"pa_mpjpe_{name}", pa, rigid & chosen_T[:, None], "visible")
 
     def _mean(
         self, key: str, distances: np.ndarray, visible: np.ndarray, divisor: Divisor
@@ -190,6 +220,13 @@ class MPJPE(Evaluator):
             weight = float(visible.sum() if divisor == "visible" else visible.size)
             value = MM * float((distances * visible).sum()) / weight
             yield key, (value, weight if self.config.average == "frames" else 1.0)
+
+
+def _by_distance(n_frames: int, control_k: np.ndarray, seed_frames: int) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, (T,) bool) of every bin; frames of the seed are in none."""
+    away, unseeded = control_distance(n_frames, control_k), np.arange(n_frames) >= seed_frames
+    for name, (low, high) in DISTANCE_BINS.items():
+        yield name, unseeded & (low <= away) & (away <= high)
 
 
 def _joint_mask(mask: np.ndarray | None, clip: Clip, n: int) -> np.ndarray:

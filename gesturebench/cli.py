@@ -13,6 +13,7 @@ from gesturebench.cli_plan import plan
 from gesturebench.cli_results import gc, results_app
 from gesturebench.cli_retrieval import retrieval
 from gesturebench.cli_runs import register as register_runs
+from gesturebench.cli_study import render, study_app
 from gesturebench.cli_tables import register as register_tables
 from gesturebench.cli_weights import weights_app
 
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.add_typer(data_app, name="data")
 app.add_typer(metrics_app, name="metrics")
 app.add_typer(results_app, name="results")
+app.add_typer(study_app, name="study")
 app.add_typer(weights_app, name="weights")
 app.command()(plan)
 register_runs(app)
@@ -33,6 +35,7 @@ register_tables(app)
 app.command()(gc)
 app.command()(figure)
 app.command()(retrieval)
+app.command()(render)
 
 
 def _version(wanted: bool) -> None:
@@ -78,6 +81,9 @@ def generate(
     given_joints: Annotated[
         str | None, typer.Option(help="Joints of it that are shown, such as upper,hands; default: all.")
     ] = None,
+    control: Annotated[
+        Path | None, typer.Option(help="Keyframes (npz) beside the speech: single poses, or joints of them.")
+    ] = None,
     data: Data = None,
     body: Body = None,
     runs: Runs = DEFAULT_RUNS,
@@ -88,7 +94,8 @@ def generate(
     from gesturebench.given import given_of
     from gesturebench.planning import open_plan
 
-    shown, opened = given_of(given, given_frames, given_joints), open_plan(grid, runs, data, body)
+    shown = given_of(given, given_frames, given_joints, control)
+    opened = open_plan(grid, runs, data, body)
     generate_file(opened, runs, grid, method, row, audio, textgrid, speaker, seed, out, shown)
 
 

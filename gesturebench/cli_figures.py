@@ -12,7 +12,7 @@ from gesturebench.cli_options import Asked, takes_plan
 def figure(
     asked: Asked,
     kind: Annotated[
-        str, typer.Option(help="interval, axis, ranks, curves or codes; see docs/figures.md.")
+        str, typer.Option(help="interval, axis, ranks, curves, codes or control; see docs/figures.md.")
     ] = "interval",
     metric: Annotated[
         list[str] | None, typer.Option(help="Metric or column, with --kind curves a loss; may stand several times.")

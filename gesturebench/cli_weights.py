@@ -12,7 +12,8 @@ weights_app = typer.Typer(
 Method = Annotated[
     str,
     typer.Argument(
-        metavar="METHOD", help="A method with published weights: rag_gesture, emage, mambatalk, remodiffuse."
+        metavar="METHOD",
+        help="A method with published weights: rag_gesture, emage, mambatalk, remodiffuse, diffuse_style_gesture.",
     ),
 ]
 DEFAULT_FOLDER = Path("weights")

@@ -11,6 +11,7 @@ from gesturebench.common.errors import InputError
 from gesturebench.common.files import check_output
 from gesturebench.console import console, progress_bar
 from gesturebench.given import Given
+from gesturebench.keyframes import FPS, Keyframes
 
 if TYPE_CHECKING:
     from gesturebench.common.corpus.clip import Motion, Speech
@@ -19,17 +20,19 @@ if TYPE_CHECKING:
 
 def generate_file(
     plan: Plan, runs: Path, grid_name: str, method: str, row: str | None,
-    audio: Path, textgrid: Path | None, speaker: int, seed: int, out: Path, given: Given | None = None,
+    audio: Path, textgrid: Path | None, speaker: int, seed: int, out: Path, given: Given | Keyframes | None = None,
 ) -> None:  # fmt: skip
     """Everything that can be refused is refused before anything heavy is loaded."""
     from gesturebench.common.corpus.beat2 import read_speech
     from gesturebench.common.motion.export import save_motion
 
     cell = choose_cell(plan, method, row, seed)
-    control = None if given is None else given_control(given, method)
+    if given is not None:
+        check_takes_motion(method)
     artifacts = _artifacts(cell, RunStore(runs), f"gesturebench run {grid_name}")
     check_output(out)
     speech = read_speech(audio, textgrid, speaker=speaker)
+    control = given.control(speech.n_frames(FPS)) if isinstance(given, Keyframes) else given and given.control()
     motion = _sample(plan, cell, artifacts, speech, control, seed)
     save_motion(out, motion)
     words = f"{len(speech.words)} words" if speech.words else "no words"
@@ -68,18 +71,17 @@ def choose_cell(plan: Plan, method: str, label: str | None, seed: int) -> Cell:
     return next((cell for cell in cells if cell.seed == seed), cells[0])
 
 
-def given_control(given: Given, method: str) -> "Control":
-    """Only for methods that may be given motion."""
+def check_takes_motion(method: str) -> None:
+    """Only some methods may be given motion."""
     from gesturebench.methods.registry import get_method, method_names
 
     if get_method(method).control != "keyframes":
         taking = [name for name in method_names() if get_method(name).control == "keyframes"]
         raise InputError(
             f"method {method!r} takes no motion beside the speech",
-            expected=f"--given with {' or '.join(taking)}",
-            remedy="leave --given out",
+            expected=f"--given or --control with {' or '.join(taking)}",
+            remedy="leave it out",
         )
-    return given.control()
 
 
 def _competing_row(plan: Plan, method: str) -> Row:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gesturebench.common.errors import InputError, unknown_name
+from gesturebench.keyframes import Keyframes
 
 if TYPE_CHECKING:
     from gesturebench.methods.base import Control
@@ -61,8 +62,18 @@ class Given:
         return sorted({joint for name in names for joint in SELECTIONS[name]})
 
 
-def given_of(path: Path | None, frames: str | None, joints: str | None) -> Given | None:
-    """What the options say; frames and joints are those of a file."""
+def given_of(
+    path: Path | None, frames: str | None, joints: str | None, keyframes: Path | None = None
+) -> Given | Keyframes | None:
+    """What the options say; frames and joints are those of a motion file, keyframes bring their own."""
+    if keyframes is not None:
+        if path is not None:
+            raise InputError("--control and --given", expected="one of them", remedy="leave the other out")
+        if frames or joints:
+            raise InputError(
+                "--given-frames or --given-joints with --control", expected="them in the file of keyframes"
+            )
+        return Keyframes.load(keyframes)
     if path is None:
         if frames or joints:
             raise InputError("--given-frames or --given-joints without --given", expected="the motion file they are of")

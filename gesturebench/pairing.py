@@ -7,6 +7,7 @@ import numpy as np
 
 from gesturebench.common.corpus.clip import Clip, Motion
 from gesturebench.common.corpus.exported import exported_clip
+from gesturebench.common.corpus.given import as_given
 from gesturebench.common.corpus.layouts import RAG_WINDOW, Item, Predictions
 from gesturebench.common.corpus.protocol import Protocol
 from gesturebench.common.corpus.store import ClipStore
@@ -60,7 +61,7 @@ class AgainstData:
             clip = clip if clip is not None and clip.id == unit.clip_id else self.store.clip(unit.clip_id)
             pair = matched(unit, prediction, clip, self.protocol.length, self.protocol.reference, first=item.first)
             self._compare(item, pair, clip)
-            yield pair
+            yield as_given(pair, self.protocol.given, self.store)
 
     def _compare(self, item: Item, pair: Pair, clip: Clip) -> None:
         if item.truth is None:
@@ -93,6 +94,7 @@ class AgainstOwn:
                 remedy="pass --data DIR or --data standin:PRESET",
             )  # fmt: skip
         refuse_other_cut(protocol, found)
+        refuse_foreign_poses(protocol)
         clips = set(protocol.chosen(found.clips, "add them, or pass --partial to score the rest", partial=partial))
         items = tuple(item for item in found.items if item.clip_id in clips)
         if not items:
@@ -106,7 +108,8 @@ class AgainstOwn:
         for item in self.items:
             prediction, clip = load_scored(item.prediction), exported_clip(item)
             for unit in self._units(item, clip):
-                yield matched(unit, prediction, clip, self.protocol.length, self._reference)
+                pair = matched(unit, prediction, clip, self.protocol.length, self._reference)
+                yield as_given(pair, self.protocol.given, None)
 
     def _units(self, item: Item, clip: Clip) -> tuple[Unit, ...]:
         if item.window is None and self.protocol.cut.window is not None:
@@ -125,6 +128,16 @@ def refuse_other_cut(protocol: Protocol, found: Predictions) -> None:
             f"{found.folder}: windows of {RAG_WINDOW} frames",
             expected=f"{protocol.cut}, which protocol {protocol.name!r} scores",
             remedy="choose raggesture-spk2 or raggesture-all",
+        )
+
+
+def refuse_foreign_poses(protocol: Protocol) -> None:
+    """Poses of other clips have to be looked up."""
+    if protocol.given is not None and protocol.given.source == "foreign":
+        raise InputError(
+            f"protocol {protocol.name!r} gives poses of training clips",
+            expected="the data they are of",
+            remedy="pass --data DIR or --data standin:PRESET",
         )
 
 

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from gesturebench.common.weights.hub import HubFile, Snapshot
     from gesturebench.common.weights.passport import Passport
 
-PUBLISHED = {name: f"gesturebench.methods.{name}" for name in ("rag_gesture", "emage", "mambatalk", "remodiffuse")}
+PUBLISHED = {
+    name: f"gesturebench.methods.{name}"
+    for name in ("rag_gesture", "emage", "mambatalk", "remodiffuse", "diffuse_style_gesture")
+}
 """Methods with published weights -> their package: `published_folder` in it reads, `published_export` writes them."""
 
 

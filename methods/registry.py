@@ -14,7 +14,9 @@ BUILT_IN = {
     "vq_reconstruction": "gesturebench.methods.anchors:VQReconstruction",
     "random_clip": "gesturebench.methods.anchors:RandomClip",
     "rag_gesture": "gesturebench.methods.rag_gesture.method:RagGesture",
+    "diffuse_style_gesture": "gesturebench.methods.diffuse_style_gesture.method:DiffuseStyleGesture",
     "emage": "gesturebench.methods.emage.method:Emage",
+    "exges": "gesturebench.methods.exges.method:Exges",
     "mambatalk": "gesturebench.methods.mambatalk.method:MambaTalk",
     "remodiffuse": "gesturebench.methods.remodiffuse.method:Remodiffuse",
 }

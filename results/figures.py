@@ -11,6 +11,7 @@ from gesturebench.common.errors import InputError, unknown_name
 from gesturebench.results.entry import Table
 from gesturebench.results.figure_axis import axis_figure
 from gesturebench.results.figure_codes import codes_figure
+from gesturebench.results.figure_control import control_figure
 from gesturebench.results.figure_curves import curve_figure
 from gesturebench.results.figure_intervals import interval_figure
 from gesturebench.results.figure_ranks import rank_figure
@@ -24,10 +25,10 @@ from gesturebench.results.table import build_table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Kind = Literal["axis", "interval", "ranks", "curves", "codes"]
+Kind = Literal["axis", "interval", "ranks", "curves", "codes", "control"]
 """`axis`: metrics along an axis of the grid; `interval`: every row with its interval; `ranks`: critical-difference
-diagrams; `curves`: training losses; `codes`: codebooks of trained codecs."""
-KINDS: tuple[Kind, ...] = ("axis", "interval", "ranks", "curves", "codes")
+diagrams; `curves`: training losses; `codes`: codebooks of trained codecs; `control`: errors around given poses."""
+KINDS: tuple[Kind, ...] = ("axis", "interval", "ranks", "curves", "codes", "control")
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ def draw_figure(wish: Wish, plan: Plan, store: RunStore, states: Mapping[str, St
         return curve_figure(plan, store, wish.metrics, states)
     if wish.kind == "codes":
         return codes_figure(plan, store, states)
+    if wish.kind == "control":
+        return control_figure(plan, build_table([plan], store, states), store, wish.metrics, states)
     kinds = {
         "axis": partial(axis_figure, axis=wish.axis, published=wish.published),
         "interval": partial(interval_figure, published=wish.published),
@@ -94,6 +97,7 @@ def figures_for_report(
     `table` is that of the plan."""
     drawings = [("Intervals", partial(interval_figure, plan, table))]
     drawings += [(f"Along {axis}", partial(axis_figure, plan, table, axis=axis)) for axis in own_axes(plan)]
+    drawings += [("Around given poses", partial(control_figure, plan, table, store, states=states))]
     drawings += [("Ranks", partial(rank_figure, plan, table))]
     drawings += [("Training", partial(curve_figure, plan, store, states=states))]
     drawings += [("Codebooks", partial(codes_figure, plan, store, states=states))]

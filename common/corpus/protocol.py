@@ -2,11 +2,12 @@
 with."""
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gesturebench.common.config import Config
+from gesturebench.common.corpus.given import Given
 from gesturebench.common.corpus.units import Cut, Length, Reference, Unit
 from gesturebench.common.errors import InputError, unknown_name
 from gesturebench.common.files import sha256_json
@@ -21,8 +22,9 @@ class Protocol(Config):
     `split` of the corpus (`all` for a folder without splits), `speakers` by BEAT2 number (None: everybody), `ids` the
     clips that must be there (None: whatever the split holds), `fps` at which motion is compared, `cut` the scored
     frames of a clip, `length` what becomes of predictions of another length, `reference` what they are compared with,
-    `encoder` the sha256 of FGD's published weights file (None: recorded with the numbers, but any is accepted),
-    `evaluators` the metrics with the settings that differ from their defaults. `reproduces` names published tables.
+    `given` the poses that methods get beside the speech, window by window, if they take any, `encoder` the sha256 of
+    FGD's published weights file (None: recorded with the numbers, but any is accepted), `evaluators` the metrics with
+    the settings that differ from their defaults. `reproduces` names published tables.
     """
 
     name: str
@@ -35,13 +37,22 @@ class Protocol(Config):
     cut: Cut = Cut()
     length: Length = "equal"
     reference: Reference = "captured"
+    given: Given | None = None
     encoder: str | None = None
     evaluators: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _poses_lie_in_windows(self) -> Self:
+        given, window = self.given, self.cut.window
+        if given is not None and (window is None or max(given.frames, given.start) > window):
+            raise ValueError(f"given frames ({given.frames}, first {given.start}) inside windows of cut.window frames")
+        return self
 
     @property
     def hash(self) -> str:
         """Twelve hexadecimal digits that change with everything but the words about it."""
-        return sha256_json(self.model_dump(exclude={"description", "reproduces"}))[:12]
+        words = {"description", "reproduces"} | ({"given"} if self.given is None else set())
+        return sha256_json(self.model_dump(exclude=words))[:12]
 
     @property
     def split_hash(self) -> str | None:
@@ -49,12 +60,16 @@ class Protocol(Config):
         return None if self.ids is None else hash_of_ids(self.ids)
 
     def scope(self) -> dict[str, Any]:
-        """What decides which motion has to be generated: the clips and the frame rate."""
-        return {
+        """What decides which motion has to be generated: the clips, the frame rate, and what is given in which
+        windows."""
+        scope = {
             "split": self.split,
             "fps": self.fps,
             "speakers": None if self.speakers is None else sorted(self.speakers),
         }
+        if self.given is None:
+            return scope
+        return scope | {"cut": self.cut.model_dump(mode="json"), "given": self.given.model_dump(mode="json")}
 
     def comparison(self) -> dict[str, Any]:
         """What every metric shares: the clips, and how both sides of a pair are made where it is not the plain way."""

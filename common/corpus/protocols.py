@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gesturebench.common.corpus.given import Given
 from gesturebench.common.corpus.protocol import Protocol
 from gesturebench.common.corpus.units import Cut
 
@@ -46,27 +47,65 @@ _CONTROL_SEEDS = 30
 """Frames at the start of a window that are never scored: the longest seed among the methods of that table."""
 
 
-def _exges_control(k: int) -> Protocol:
+_WINDOW = 64
+
+
+def _exges_control(k: int, given: Given, told: str, variant: str = "", **settings: Any) -> Protocol:
+    """`settings` of MPJPE that differ from those of the main protocols."""
     return Protocol(
-        name="exges-control" if k == 1 else f"exges-control-{k}",
-        description=f"Windows of 64 frames of the 15 test clips of speaker 2, in which a method was given {k} evenly "
-        f"spaced true {'pose' if k == 1 else 'poses'}; errors of the other frames, averaged over windows. "
-        "The paper leaves the settings open; these are ours.",
-        reproduces=("ExGes Table 2",),
+        name="-".join(filter(None, ("exges-control", variant, str(k) if k > 1 else ""))),
+        description=f"Windows of {_WINDOW} frames of the 15 test clips of speaker 2, each generated alone, in which a "
+        f"method is given {told}. The paper leaves the settings open; these are ours.",
+        reproduces=() if variant else ("ExGes Table 2",),
         speakers=(2,),
         ids=SPEAKER_2_TEST,
-        cut=Cut(window=64),
+        cut=Cut(window=_WINDOW),
+        given=given,
         evaluators={
             "mpjpe": {
                 "alignment": "per_frame",
                 "joints": "body_hands",
+                "also": "body",
                 "average": "clips",
                 "seed_frames": _CONTROL_SEEDS,
                 "control_frames": k,
             }
+            | settings
         },
     )
 
+
+def _poses(k: int, kind: str) -> str:
+    return f"{k} {kind} pose" + ("s" if k > 1 else "")
+
+
+_RATED = "; errors of the other frames after the first 30, averaged over windows"
+
+
+def _evenly(k: int) -> Protocol:
+    return _exges_control(k, Given(frames=k), f"{_poses(k, 'evenly spaced true')}{_RATED}")
+
+
+def _randomly(k: int) -> Protocol:
+    told = f"{_poses(k, 'true')} at places drawn for each window and seed{_RATED}"
+    return _exges_control(k, Given(frames=k, placement="random"), told, "random")
+
+
+def _seeded(k: int) -> Protocol:
+    told = f"its true first {_CONTROL_SEEDS} frames and {_poses(k, 'evenly spaced true')}{_RATED}"
+    return _exges_control(k, Given(frames=k, start=_CONTROL_SEEDS), told, "seeded")
+
+
+def _foreign() -> Protocol:
+    told = (
+        "one pose of another clip of the speaker, body and hands, in its middle; errors of that frame against the pose "
+        "that was given, with bodies that face one way"
+    )
+    given, settings = Given(frames=1, source="foreign"), {"scored": "control", "orientation": "zeroed"}
+    return _exges_control(1, given, told, "foreign", seed_frames=0, **settings)
+
+
+_COUNTS = (1, 2, 3)
 
 _ALL = (
     Protocol(
@@ -124,6 +163,9 @@ _ALL = (
         reference="raggesture_export",
         evaluators=_RAG,
     ),
-    *map(_exges_control, (1, 2, 3)),
+    *map(_evenly, _COUNTS),
+    *map(_randomly, _COUNTS),
+    *map(_seeded, _COUNTS),
+    _foreign(),
 )
 PROTOCOLS = {protocol.name: protocol for protocol in _ALL}

@@ -76,12 +76,14 @@ class Unit:
 @dataclass(frozen=True, eq=False)
 class Pair:
     """What an evaluator takes in: a prediction and the clip that it is compared with, cut alike; `sample` counts the
-    predictions for one unit."""
+    predictions for one unit; `given` (T,) bool are the frames whose poses the method was given, where a protocol says
+    so."""
 
     unit: Unit
     prediction: Motion
     clip: Clip
     sample: int = 0
+    given: np.ndarray | None = None
 
 
 def load_scored(path: Path) -> Motion:

@@ -121,6 +121,7 @@ def width_of(source: Pretrained) -> int:
 _WIDTHS = {
     "google-bert/bert-base-cased": 768,
     "facebook/wav2vec2-base-960h": 768,
+    "microsoft/wavlm-large": 1024,
     "openai/clip-vit-base-patch32": 512,
 }
 

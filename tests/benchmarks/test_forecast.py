@@ -62,7 +62,7 @@ def made_plan():
         Row(label="truth", method="ground_truth", seeds=(0,)),
         Row(label="none", method="rag_gesture"),
         Row(label="found", method="rag_gesture", config={"retrieval": "discourse"}),
-        Row(label="later", method="exges"),
+        Row(label="later", method="rag_gesture", awaits="another day"),
     )
     grid = Grid(title="t", data="standin:tiny", protocol="standin", preset="tiny", seeds=(0, 1), rows=rows)
     return make_plan(grid.model_copy(update={"metrics": ("bc", "l1div")}), StandinSource("tiny"))

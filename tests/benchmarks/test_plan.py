@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gesturebench.benchmarks import planned
 from gesturebench.benchmarks.grid import Grid, Row
 from gesturebench.benchmarks.plan import make_plan
 from gesturebench.benchmarks.source import FolderSource, StandinSource
@@ -153,15 +154,16 @@ def test_unique_keeps_the_first_place():
     assert unique([*steps, *steps[::-1]]) == steps
 
 
-def test_what_is_not_built_is_absent_with_its_reason():
+def test_what_is_not_built_is_absent_with_its_reason(monkeypatch):
+    monkeypatch.setitem(planned.METHODS, "dancer", "a method of another day")
     rows = (
         TRUTH,
-        Row(label="ours soon", method="exges", config={"anything": 1}),
+        Row(label="ours soon", method="dancer", config={"anything": 1}),
         Row(label="half", method="rag_gesture", awaits="rag_gesture without wheels"),
     )
     made = plan(*rows)
     assert made.absent == {
-        "ours soon": "method 'exges' is not built yet",
+        "ours soon": "method 'dancer' is not built yet",
         "half": "rag_gesture without wheels",
     }
     assert {s.key for s in made.steps} == {s.key for s in plan(TRUTH).steps}

@@ -20,6 +20,7 @@ def test_alone_everything_stays_as_it_is():
     ranks.average_gradients([parameter])
     assert parameter.grad is None
     assert ranks.mean(parameter) is parameter
+    assert ranks.gathered(parameter) is parameter
     assert ranks.of_first("state") == "state"
     assert [ranks.any(flag) for flag in (True, False)] == [True, False]
 

@@ -143,6 +143,42 @@ def test_the_kind_of_decay_is_no_part_of_a_key_where_it_is_the_cosine():
     assert cosine.updated({"decay": "step", "decay_steps": 5}) == step
 
 
+@pytest.mark.parametrize("decay", ["cosine", "step"])
+def test_a_rate_that_warms_up_rises_in_a_straight_line_to_its_decay(decay):
+    config = Training(batch=12, steps=8, lr=1e-2, final_lr=0.1, decay=decay, decay_steps=8)
+    plain, warm = rates(config), rates(config.updated({"warmup": 4}))
+    assert warm[0] == pytest.approx(1e-3)
+    for k in range(4):
+        assert warm[k] - 1e-3 == pytest.approx(k / 4 * (plain[k] - 1e-3))
+    assert warm[4:] == pytest.approx(plain[4:])
+
+
+def test_a_warm_up_goes_on_where_it_was():
+    config = Training(batch=12, steps=8, lr=1e-2, warmup=4)
+    whole, before, after = (Optimisation(network(), config, Ranks()) for _ in range(3))
+    for optimisation, count in ((whole, 6), (before, 2)):
+        for _ in range(count):
+            _take_step(optimisation)
+    after.load_state_dict(before.state_dict())
+    for _ in range(4):
+        _take_step(after)
+    for a, b in zip(whole.model.parameters(), after.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def _take_step(optimisation: Optimisation) -> None:
+    optimisation.clear()
+    optimisation.backward(losses_of(optimisation.model), inputs())
+    optimisation.step()
+
+
+def test_what_is_the_rule_is_no_part_of_a_key():
+    plain, warm = Training(), Training(warmup=5)
+    assert "warmup" not in plain.model_dump(mode="json")
+    assert warm.model_dump(mode="json")["warmup"] == 5
+    assert Training.parse(plain.model_dump(mode="json")) == plain
+
+
 def test_the_average_forgets_the_beginning_soon_and_then_remembers_by_its_decay():
     (weight,) = [nn.Parameter(torch.zeros(1))]
     average, expected = MovingAverage([weight], 0.5), 0.0

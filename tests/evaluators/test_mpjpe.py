@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gesturebench.common.errors import InputError
 from gesturebench.common.motion.skeleton import JOINT_NAMES
 from gesturebench.evaluators.control_frames import control_distance, control_indices, free_frames
-from gesturebench.evaluators.mpjpe import JOINT_SETS, mpjpe, retrieval_mask, root_aligned
+from gesturebench.evaluators.mpjpe import JOINT_SETS, MPJPE, mpjpe, retrieval_mask, root_aligned
 from gesturebench.evaluators.pairs import joint_positions, target_positions
 
 CONTROL = {"joints": "body_hands", "control_frames": 2, "seed_frames": 4, "average": "clips"}
@@ -144,9 +144,9 @@ def test_control_frames_lie_in_the_middle_of_equal_parts():
     assert control_indices(64, 1).tolist() == [32]
     assert control_indices(64, 2).tolist() == [16, 48]
     assert control_indices(64, 0).tolist() == []
-    free = free_frames(64, 2, 4)
+    free = free_frames(64, control_indices(64, 2), 4)
     assert (~free).nonzero()[0].tolist() == [0, 1, 2, 3, 16, 48]
-    assert control_distance(64, 2)[[0, 16, 32, 33, 63]].tolist() == [16, 0, 16, 15, 15]
+    assert control_distance(64, control_indices(64, 2))[[0, 16, 32, 33, 63]].tolist() == [16, 0, 16, 15, 15]
 
 
 def test_given_frames_are_not_scored(make, store):
@@ -172,3 +172,42 @@ def test_distance_bins_make_up_the_whole(make, store):
     weights = [values[f"{name}_n"] for name in bins]
     assert sum(weights) == values["mpjpe_n"] == 52 * 58
     assert np.average([values[name] for name in bins], weights=weights) == pytest.approx(values["mpjpe"])
+
+
+def test_control_frames_may_lie_anywhere(make, store):
+    """The same numbers as for even spacing where the frames are those, others where they are not."""
+    clip, prediction = store.clip(store.ids[0]).cut(0, 64), store.motion(store.ids[1]).cut(0, 64)
+    even, odd = np.zeros(64, bool), np.zeros(64, bool)
+    even[[16, 48]], odd[[5, 60]] = True, True
+    plain = make.evaluator("mpjpe", **CONTROL).update(prediction, clip)
+    assert make.evaluator("mpjpe", **CONTROL).update(prediction, clip, given=even) == plain
+    helped = np.array(prediction.poses)
+    helped[odd] = clip.motion.poses[odd]
+    moved = make.evaluator("mpjpe", **CONTROL).update(replace(prediction, poses=helped), clip, given=odd)
+    for key in ("mpjpe_at_control", "pa_mpjpe_at_control"):
+        assert moved[key] == pytest.approx(0, abs=1e-6)
+    assert moved["mpjpe"] != plain["mpjpe"]
+
+
+def test_the_frames_that_were_given_can_be_what_is_scored(make, store):
+    clip, prediction = store.clip(store.ids[0]).cut(0, 64), store.motion(store.ids[1]).cut(0, 64)
+    free = make.evaluator("mpjpe", **CONTROL).update(prediction, clip)
+    met = make.evaluator("mpjpe", **CONTROL, scored="control").update(prediction, clip)
+    for key in ("mpjpe", "pa_mpjpe"):
+        assert met[key] == pytest.approx(free[f"{key}_at_control"]) != free[key]
+
+
+def test_other_joints_are_measured_beside(make, store):
+    clip, prediction = store.clip(store.ids[0]).cut(0, 64), store.motion(store.ids[1]).cut(0, 64)
+    both = make.evaluator("mpjpe", **CONTROL, also="body").update(prediction, clip)
+    body = make.evaluator("mpjpe", **{**CONTROL, "joints": "body"}).update(prediction, clip)
+    assert both == make.evaluator("mpjpe", **CONTROL).update(prediction, clip) | {
+        f"{key.removesuffix('_n')}_body{'_n' if key.endswith('_n') else ''}": value for key, value in body.items()
+    }
+
+
+def test_settings_that_came_later_leave_older_scores_their_identity():
+    plain = MPJPE.score_sections(MPJPE.Config())
+    assert plain.keys() == MPJPE.Config.model_fields.keys() - {"scored", "also"}
+    other = MPJPE.score_sections(MPJPE.Config(scored="control", also="body"))
+    assert (other["scored"], other["also"]) == ("control", "body")

@@ -7,7 +7,7 @@ from gesturebench.common.corpus.clip import Motion
 from gesturebench.common.errors import InputError
 from gesturebench.common.motion.export import save_motion
 from gesturebench.common.motion.skeleton import SELECTIONS
-from gesturebench.generation import given_control
+from gesturebench.generation import check_takes_motion
 from gesturebench.given import Given, given_of
 
 
@@ -20,7 +20,7 @@ def file(tmp_path):
 
 
 def test_frames_and_joints_are_shown_as_told(file):
-    control = given_control(Given(file, "0, 45,90-92", "upper,hands"), "emage")
+    control = Given(file, "0, 45,90-92", "upper,hands").control()
     assert control.motion.n_frames == 100
     frames, joints = control.mask.any(1).nonzero()[0].tolist(), control.mask.any(0).nonzero()[0].tolist()
     assert frames == [0, 45, 90, 91, 92]
@@ -47,9 +47,10 @@ def test_what_cannot_be_shown_is_refused(file, frames, joints, message):
         Given(file, frames, joints).control()
 
 
-def test_only_methods_that_take_motion_are_given_some(file):
-    with pytest.raises(InputError, match="'mambatalk' takes no motion beside the speech; expected --given with emage"):
-        given_control(Given(file), "mambatalk")
+def test_only_methods_that_take_motion_are_given_some():
+    check_takes_motion("emage")
+    with pytest.raises(InputError, match=r"'mambatalk' takes no motion beside the speech; .* --control with .*emage"):
+        check_takes_motion("mambatalk")
 
 
 def test_frames_are_of_a_file(file):
@@ -57,3 +58,10 @@ def test_frames_are_of_a_file(file):
     assert given_of(file, "3", None) == Given(file, "3")
     with pytest.raises(InputError, match="without --given; expected the motion file they are of"):
         given_of(None, "3", None)
+
+
+def test_keyframes_and_a_motion_file_exclude_each_other(file):
+    with pytest.raises(InputError, match="--control and --given; expected one of them"):
+        given_of(file, None, None, file)
+    with pytest.raises(InputError, match="with --control; expected them in the file of keyframes"):
+        given_of(None, None, "upper", file)

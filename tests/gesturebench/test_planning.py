@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gesturebench.benchmarks import planned
 from gesturebench.benchmarks.grid import StepResources, load_grid
 from gesturebench.common.errors import InputError
 from gesturebench.common.files import write_json
@@ -98,14 +99,20 @@ def said(capsys, plan, runs, format: str) -> str:
     return capsys.readouterr().out
 
 
-def test_the_tree_says_what_is_shared_left_and_not_built(tmp_path, capsys):
-    rows = "rag_gesture[retrieval=none,discourse] + exges + ground_truth"
+@pytest.fixture
+def dancer(monkeypatch) -> None:
+    """A method that is planned and not built."""
+    monkeypatch.setitem(planned.METHODS, "dancer", "a method of another day")
+
+
+def test_the_tree_says_what_is_shared_left_and_not_built(tmp_path, capsys, dancer):
+    rows = "rag_gesture[retrieval=none,discourse] + dancer + ground_truth"
     plan = open_plan(rows, tmp_path, metrics="bc", seeds="0..1")
     tree = said(capsys, plan, tmp_path, "tree")
     assert f"6 cells, {len(plan.steps)} steps: {len(plan.steps)} missing" in tree
     assert "fit vae_upper: missing, for 4 cells of 2 rows" in tree
     assert "rag_gesture, retrieval=none: 2 cells; generate 2 missing; evaluate 2 missing" in tree
-    assert "exges: method 'exges' is not built yet" in tree
+    assert "dancer: method 'dancer' is not built yet" in tree
     assert "To do: about" in tree
     assert "Assumed costs" in tree
 
@@ -162,8 +169,8 @@ def test_the_verb_is_thin(tmp_path):
     assert not list(Path(tmp_path).iterdir())
 
 
-def test_speech_cannot_be_given_to_a_row_that_is_not_built(tmp_path):
-    plan = open_plan("rag_gesture[retrieval=none] + exges", tmp_path)
-    with pytest.raises(InputError, match=r"exges': .* is not built yet; choose another --row"):
-        choose_cell(plan, "rag_gesture", "exges", 0)
+def test_speech_cannot_be_given_to_a_row_that_is_not_built(tmp_path, dancer):
+    plan = open_plan("rag_gesture[retrieval=none] + dancer", tmp_path)
+    with pytest.raises(InputError, match=r"dancer': .* is not built yet; choose another --row"):
+        choose_cell(plan, "rag_gesture", "dancer", 0)
     assert choose_cell(plan, "rag_gesture", None, 0).row.label == "rag_gesture, retrieval=none"

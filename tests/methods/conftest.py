@@ -29,7 +29,10 @@ SMALLER = {
     "training": {"steps": 80, "batch": 4},
 }
 """Of these a method takes the sections it has."""
-SHORTER = {name: {"training": {"steps": 20}} for name in ("emage", "mambatalk", "remodiffuse")}
+SHORTER = {
+    name: {"training": {"steps": 20}}
+    for name in ("diffuse_style_gesture", "emage", "exges", "mambatalk", "remodiffuse")
+}
 """What a method need not learn for the tests of it."""
 
 

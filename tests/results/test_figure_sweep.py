@@ -3,6 +3,7 @@
 import pytest
 
 from gesturebench.benchmarks.grid import Row
+from gesturebench.benchmarks.planned import METHODS
 from gesturebench.common.errors import InputError
 from gesturebench.results.figure_style import NothingToDraw
 from gesturebench.results.figure_sweep import axes_of, find_sweep
@@ -83,8 +84,9 @@ def test_a_section_s_name_stands_for_its_principal_key():
     assert find_sweep(plan, "retrieval.strategy").values == find_sweep(plan).values == ("none", "discourse")
 
 
-def test_methods_that_are_not_built_have_axes_too():
-    rows = (Row(label="{control.frames} frames", method="exges"),)
+def test_methods_that_are_not_built_have_axes_too(monkeypatch):
+    monkeypatch.setitem(METHODS, "dancer", "a method of another day")
+    rows = (Row(label="{control.frames} frames", method="dancer"),)
     sweep = find_sweep(planned(rows=rows, axes=({"control.frames": [1, 2], "k": [1, 2]},)), "control.frames")
     assert [dict(series.rows) for series in sweep.series] == [{0: "1 frames", 1: "2 frames"}]
 

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from gesturebench.benchmarks import planned
 from gesturebench.benchmarks.grid import Grid, Row
 from gesturebench.benchmarks.plan import Plan, make_plan
 from gesturebench.benchmarks.source import FolderSource, StandinSource
@@ -142,15 +143,16 @@ def test_states_that_only_a_scheduler_knows(store):
     assert any("bad: generate bad (seed 0) queued: job 7" in remark for remark in table.remarks)
 
 
-def test_rows_that_are_not_built_say_so(store):
-    rows = (*ROWS, Row(label="new", method="exges"), Row(label="other", method="rag_gesture", awaits="another day"))
+def test_rows_that_are_not_built_say_so(store, monkeypatch):
+    monkeypatch.setitem(planned.METHODS, "dancer", "a method of another day")
+    rows = (*ROWS, Row(label="new", method="dancer"), Row(label="other", method="rag_gesture", awaits="another day"))
     p = plan(rows=rows)
     record(p, store)
     table = build_table([p], store)
     lines = {line.label: line for line in table.lines}
     assert lines["new"].entries["fgd"].status == "not available"
     assert "other: not available: another day." in table.remarks
-    assert any(remark.startswith("new: not available: ") and "exges" in remark for remark in table.remarks)
+    assert any(remark.startswith("new: not available: ") and "dancer" in remark for remark in table.remarks)
     assert not any("not there yet" in remark for remark in table.remarks), "nobody can make them yet"
 
 

@@ -1,0 +1,91 @@
+"""ExGes as a method: its components, and generation of motion for speech of any length. Imports nothing heavy at the
+top.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gesturebench.common.corpus.clip import Motion, Speech
+from gesturebench.common.corpus.store import ClipStore
+from gesturebench.common.errors import InputError
+from gesturebench.common.motion.skeleton import SELECTIONS
+from gesturebench.common.progress import Progress, silent
+from gesturebench.methods.base import Component, Control, Method, Query
+from gesturebench.methods.batches import Alive, in_batches
+from gesturebench.methods.exges.components import missing_models, trained_components
+from gesturebench.methods.exges.config import PRESETS, ExgesConfig
+
+if TYPE_CHECKING:
+    from gesturebench.methods.exges.generation import Generator
+
+
+class Exges(Method):
+    """Retrieved keyframes and precise control of a diffusion model (Zhou et al., 2025)."""
+
+    name = "exges"
+    Config = ExgesConfig
+    control = "keyframes"
+
+    def __init__(self, config: ExgesConfig, artifacts: Mapping[str, Path], store: ClipStore):
+        self.config, self._artifacts, self._store = config, artifacts, store
+
+    @cached_property
+    def _generator(self) -> "Generator":
+        from gesturebench.methods.exges.generation import Generator
+
+        return Generator(self.config, self._artifacts, self._store)
+
+    @classmethod
+    def preset(cls, size: str) -> ExgesConfig:
+        return PRESETS[size]
+
+    @classmethod
+    def components(cls, config: ExgesConfig) -> tuple[Component, ...]:
+        return trained_components(config)
+
+    @classmethod
+    def absences(cls, config: ExgesConfig) -> tuple[str, ...]:
+        return missing_models(config)
+
+    @classmethod
+    def query(cls, config: ExgesConfig) -> Query:
+        """Retrieval needs the times of words, which cut the speech into segments; its vectors are of sound."""
+        if config.keyframes.source == "ground_truth":
+            return "oracle"
+        return "text" if config.has_retrieval else "none"
+
+    @classmethod
+    def shown(cls, config: ExgesConfig) -> tuple[int, ...]:
+        return SELECTIONS["full"] if config.keyframes.source == "ground_truth" else ()
+
+    @classmethod
+    def load(cls, config: ExgesConfig, artifacts: Mapping[str, Path], store: ClipStore) -> "Exges":
+        return cls(config, artifacts, store)
+
+    def generate(
+        self,
+        speeches: Sequence[Speech],
+        *,
+        seed: int,
+        control: Sequence[Control | None] | None = None,
+        batch_size: int = 8,
+        progress: Progress = silent,
+    ) -> list[Motion]:
+        def make(some: Sequence[Speech], controls: Sequence[Control | None], alive: Alive) -> list[Motion]:
+            return self._generator.batch(some, controls, seed, alive)
+
+        if self.config.keyframes.source == "ground_truth" and (control is None or None in control):
+            raise InputError(
+                "keyframes = ground_truth, and no motion was given",
+                expected="the true motion of every clip",
+                remedy="use this row on a corpus, or other keyframes on a wav",
+            )
+        return in_batches(make, speeches, control, batch_size, progress)
+
+    def explain(self, speeches: Sequence[Speech], *, seed: int) -> list[Mapping[str, Any]] | None:
+        """Per speech its `segments`, with what each found and the keyframe it gave."""
+        if not self.config.has_retrieval:
+            return None
+        return [{"segments": self._generator.explain(speech, seed)} for speech in speeches]
