@@ -93,10 +93,13 @@ def generate(job: Job, progress: Progress) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
     progress(0, len(clips))
     size = max(1, BATCH // job.batch_divisor)
+    seconds, made = 0.0, 0
     for start in range(0, len(clips), size):
         batch = clips[start : start + size]
         if not all((folder / f"{i}.npz").exists() for i in batch):
-            _generate_batch(method, cls.shown(config), batch, store, job, folder, _within(progress, start, len(clips)))
+            alive = _within(progress, start, len(clips))
+            seconds += _generate_batch(method, cls.shown(config), batch, store, job, folder, alive)
+            made += sum(store.n_frames(i) for i in batch)
         progress(min(start + size, len(clips)), len(clips))
     folder.rename(job.out / MOTIONS)
     if (job.work / EXPLAINED).exists():
@@ -108,6 +111,7 @@ def generate(job: Job, progress: Progress) -> dict[str, Any]:
         "clips": len(clips),
         "frames": frames,
         "query": job.spec["query"],
+        "cost": {"seconds": round(seconds, 3), "frames": made, "evaluations": method.evaluations()},
     }
 
 
@@ -129,9 +133,9 @@ def _generate_batch(
     job: Job,
     folder: Path,
     alive: Progress,
-) -> None:
+) -> float:
     """Write the motions of a few clips, given the true motion of the joints `shown`; `alive` hears that work goes on,
-    and may stop it."""
+    and may stop it. Returns the seconds that the method took."""
     from gesturebench.common.motion.export import save_motion
     from gesturebench.methods.base import Control
 
@@ -147,14 +151,17 @@ def _generate_batch(
             )
     control = [Control.of(store.motion(i), shown) for i in clips] if shown else None
     _explain(method, speeches, job)
+    began = time.perf_counter()
     motions = method.generate(
         speeches, seed=job.spec["seed"], control=control, batch_size=len(speeches), progress=alive
     )
+    seconds = time.perf_counter() - began
     for clip_id, motion in zip(clips, motions, strict=True):
         source = f"{method.name} for clip {clip_id}"
         if motion.checked(source).n_frames != store.n_frames(clip_id):
             raise RuntimeError(f"{source}: {motion.n_frames} frames for a clip of {store.n_frames(clip_id)}")
         save_motion(folder / f"{clip_id}.npz", motion)
+    return seconds
 
 
 def _explain(method, speeches: list[Speech], job: Job) -> None:

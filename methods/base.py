@@ -139,3 +139,9 @@ class Method(ABC):
         a retrieval method's queries and what they found. None where there is nothing to say.
         """
         return None
+
+    def evaluations(self) -> float | None:
+        """How often the network was evaluated for a window of motion, the mean over all that was generated since
+        loading; None where nobody counted.
+        """
+        return None

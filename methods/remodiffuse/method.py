@@ -77,3 +77,6 @@ class Remodiffuse(Method):
             motions += self._generator.batch(speeches[first : first + batch_size], seed, alive)
             progress(len(motions), len(speeches))
         return motions
+
+    def evaluations(self) -> float | None:
+        return None if self.config.retrieval.shown else self._generator.evaluations()
