@@ -32,15 +32,20 @@ from gesturebench.methods.remodiffuse.training_motion import Standard
 class Generator:
     """Trained ReMoDiffuse."""
 
-    def __init__(self, config: RemodiffuseConfig, artifacts: Mapping[str, Path], store: ClipStore):
-        self.config, self._store = config, store
+    def __init__(
+        self,
+        config: RemodiffuseConfig,
+        artifacts: Mapping[str, Path],
+        store: ClipStore,
+        database: PhraseDatabase | None,
+    ):
+        self.config, self._store, self._database = config, store, database
         network = build_network(config)
         load_weights(network.requires_grad_(False), artifacts[NETWORK])
         self._sampler = MixedSampler(network.to(device()), config.sampling)
         mixture = mixture_of(config, artifacts)
         self.mixture = ConditionMixture(mixture, self._sampler.schedule.timesteps, config.told)
         self._standard = Standard.load(artifacts[MOTION])
-        self._database = PhraseDatabase.load(config, artifacts) if config.use_retrieval else None
         self._evaluated: list[int] = []
 
     def batch(self, speeches: Sequence[Speech], seed: int, alive: Callable[[], None] = lambda: None) -> list[Motion]:
