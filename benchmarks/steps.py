@@ -1,7 +1,6 @@
 """What each kind of step does. Runs in a worker process; everything it makes lies in `job.out` when it returns."""
 
 import time
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,12 @@ from gesturebench.benchmarks.record import record_of
 from gesturebench.benchmarks.shards import write_shard
 from gesturebench.benchmarks.state import EXPLAINED, MOTIONS, PER_CLIP, RECORD
 from gesturebench.common.budget import processes_of
-from gesturebench.common.corpus.clip import Clip, Speech
 from gesturebench.common.corpus.passport import Passport, encoders_of
 from gesturebench.common.corpus.protocol import Protocol
 from gesturebench.common.corpus.store import ClipStore
-from gesturebench.common.errors import InputError
 from gesturebench.common.files import write_json
 from gesturebench.common.fitting import FitContext
 from gesturebench.common.progress import Progress
-
-BATCH = 12
-"""Clips generated together. A sample does not depend on it; a killed generation loses at most this many."""
 
 
 def execute(job: Job, progress: Progress) -> None:
@@ -83,128 +77,22 @@ def fit_alone(job: Job, progress: Progress) -> None:
 
 def generate(job: Job, progress: Progress) -> dict[str, Any]:
     """Motions of the protocol's clips in batches; a batch whose files are all there is not made again."""
-    from gesturebench.methods.registry import get_method
+    from gesturebench.benchmarks.generating import Generating
 
-    store, protocol = ClipStore.open(job.inputs["store"]), protocol_of(job)
-    clips = protocol.clips(store)
-    cls = get_method(job.spec["method"])
-    config = cls.Config.parse(dict(job.spec["config"]))
-    method = cls.load(config, {name: path for name, path in job.inputs.items() if name != "store"}, store)
-    folder = job.work / MOTIONS
-    folder.mkdir(exist_ok=True)
-    progress(0, len(clips))
-    size = max(1, BATCH // job.batch_divisor)
-    together = size if protocol.given is None else 1
-    for start in range(0, len(clips), together):
-        batch, alive = clips[start : start + together], _within(progress, start, len(clips))
-        if not all((folder / f"{i}.npz").exists() for i in batch):
-            if protocol.given is None:
-                _generate_batch(method, cls.shown(config), batch, store, job, folder, alive)
-            else:
-                _generate_windows(method, cls.shown(config), batch[0], protocol, store, job, folder, size, alive)
-        progress(min(start + together, len(clips)), len(clips))
-    folder.rename(job.out / MOTIONS)
+    generating = Generating.of(job, protocol_of(job))
+    store, clips = generating.store, generating.clips
+    cost = generating.all(progress)
+    (job.work / MOTIONS).rename(job.out / MOTIONS)
     if (job.work / EXPLAINED).exists():
         (job.work / EXPLAINED).rename(job.out / EXPLAINED)
-    frames = sum(store.n_frames(i) for i in clips)
     return {
         "data": store.fingerprint,
         "is_standin": store.is_standin,
         "clips": len(clips),
-        "frames": frames,
+        "frames": sum(store.n_frames(i) for i in clips),
         "query": job.spec["query"],
+        "cost": cost,
     }
-
-
-def _within(progress: Progress, done: int, total: int) -> Progress:
-    """Progress of a batch as that of the whole: it may be stopped before its end, not at it, where it is written."""
-
-    def alive(part: int, parts: int) -> None:
-        if part < parts:
-            progress(done, total)
-
-    return alive
-
-
-def _generate_batch(
-    method,
-    shown: tuple[int, ...],
-    clips: tuple[str, ...],
-    store: ClipStore,
-    job: Job,
-    folder: Path,
-    alive: Progress,
-) -> None:
-    """Write the motions of a few clips, given the true motion of the joints `shown`; `alive` hears that work goes on,
-    and may stop it."""
-    from gesturebench.common.motion.export import save_motion
-    from gesturebench.methods.base import Control
-
-    reads_truth = job.spec["query"] == "oracle" and not shown
-    speeches = [store.speech(i, oracle=reads_truth) for i in clips]
-    _require(method, speeches)
-    control = [Control.of(store.motion(i), shown) for i in clips] if shown else None
-    _explain(method, speeches, job)
-    motions = method.generate(
-        speeches, seed=job.spec["seed"], control=control, batch_size=len(speeches), progress=alive
-    )
-    for clip_id, motion in zip(clips, motions, strict=True):
-        source = f"{method.name} for clip {clip_id}"
-        if motion.checked(source).n_frames != store.n_frames(clip_id):
-            raise RuntimeError(f"{source}: {motion.n_frames} frames for a clip of {store.n_frames(clip_id)}")
-        save_motion(folder / f"{clip_id}.npz", motion)
-
-
-def _generate_windows(
-    method,
-    shown: tuple[int, ...],
-    clip_id: str,
-    protocol: Protocol,
-    store: ClipStore,
-    job: Job,
-    folder: Path,
-    size: int,
-    alive: Progress,
-) -> None:
-    """Write the motion of a clip whose windows are generated alone, `size` at a time, with the poses that the protocol
-    gives; a clip that holds no window is not scored, and has none."""
-    from gesturebench.benchmarks.giving import Windows, joined
-    from gesturebench.common.motion.export import save_motion
-
-    reads_truth, seed = job.spec["query"] == "oracle" and not shown, job.spec["seed"]
-    giving = method.control == "keyframes" and job.spec.get("given", True)
-    speech = store.speech(clip_id, oracle=reads_truth)
-    _require(method, [speech])
-    clip = Clip(clip_id, speech, store.motion(clip_id))
-    windows = Windows.of(clip, protocol, store, shown, seed, giving=giving)
-    if windows.units:
-        motions, told = windows.generate(method, seed, size, alive)
-        if told:
-            _tell(job, clip_id, told)
-        save_motion(folder / f"{clip_id}.npz", joined(motions, clip.motion.n_frames))
-
-
-def _require(method, speeches: list[Speech]) -> None:
-    """Refuse clips without an annotation that the method cannot do without."""
-    for name in sorted(method.requires):
-        missing = next((speech.clip_id for speech in speeches if not getattr(speech, name)), None)
-        if missing:
-            raise InputError(
-                f"clip {missing} has no {name}",
-                expected=f"{name}, which method {method.name!r} requires",
-                remedy="add the annotation",
-            )
-
-
-def _explain(method, speeches: list[Speech], job: Job) -> None:
-    """Write what the method says about each clip, before the motion that says the clip is done."""
-    for speech, told in zip(speeches, method.explain(speeches, seed=job.spec["seed"]) or ()):
-        _tell(job, speech.clip_id, told)
-
-
-def _tell(job: Job, clip_id: str, told: Mapping[str, Any]) -> None:
-    (job.work / EXPLAINED).mkdir(exist_ok=True)
-    write_json(job.work / EXPLAINED / f"{clip_id}.json", told)
 
 
 def evaluate(job: Job, progress: Progress) -> dict[str, Any]:

@@ -32,12 +32,15 @@ def table(
     mix_protocols: Annotated[
         bool, typer.Option("--mix-protocols", help="Mark rows that cannot be compared instead of refusing.")
     ] = False,
+    costs: Annotated[
+        bool, typer.Option("--costs", help="Add seconds and network evaluations that generation took.")
+    ] = False,
 ) -> None:
     """The numbers of a grid, also while it runs. Example: gesturebench table demo --out demo.tex"""
     from gesturebench.tabling import Printing, show_table
 
     printing = Printing.checked(format, out)
-    show_table([asked.plan(grid) for grid in asked.grids], asked.runs, printing, mix_protocols, baseline)
+    show_table([asked.plan(grid) for grid in asked.grids], asked.runs, printing, mix_protocols, baseline, costs)
 
 
 @takes_plan

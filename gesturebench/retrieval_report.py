@@ -66,7 +66,7 @@ def _reports(plan: Plan, store: RunStore, asked: Request) -> tuple[Cell, list[Re
         chosen = (asked.clip,)
     limit_threads()
     for cell in cells:
-        reports = _explained(plan, cell, clips, chosen, asked.seed)
+        reports = _explained(plan, cell, store, clips, chosen, asked)
         if reports is not None:
             return cell, reports
     raise InputError(
@@ -76,16 +76,24 @@ def _reports(plan: Plan, store: RunStore, asked: Request) -> tuple[Cell, list[Re
     )
 
 
-def _explained(plan: Plan, cell: Cell, clips, chosen: Sequence[str], seed: int | None) -> list[Report] | None:
+def _explained(
+    plan: Plan, cell: Cell, store: RunStore, clips, chosen: Sequence[str], asked: Request
+) -> list[Report] | None:
+    """With those parts of the row that were fitted; a method that retrieves from one of them has to have it."""
     from gesturebench.methods.base import Method
     from gesturebench.methods.registry import get_method
 
     cls = get_method(cell.row.method)
     if cls.explain is Method.explain:
         return None
-    method = cls.load(row_config(cls, cell.row, plan.grid), {}, clips)
+    parts = {name: step for name, step in cell.generate.inputs.items() if step.kind == "fit"}
+    needed = cls.explained_by(row_config(cls, cell.row, plan.grid))
+    for name in needed:
+        store.require(parts[name], f"gesturebench run {asked.named}")
+    artifacts = {name: parts[name].folder(store.runs) for name in needed}
+    method = cls.load(row_config(cls, cell.row, plan.grid), artifacts, clips)
     speeches = [clips.speech(clip, oracle=cell.query == "oracle") for clip in chosen]
-    return method.explain(speeches, seed=cell.seed if seed is None else seed)
+    return method.explain(speeches, seed=cell.seed if asked.seed is None else asked.seed)
 
 
 def show_table(label: str, reports: Sequence[Report], ranks: int = 1) -> None:

@@ -14,6 +14,7 @@ from gesturebench.common.errors import unknown_name
 from gesturebench.common.files import check_output, writing
 from gesturebench.console import console, progress_bar
 from gesturebench.launching import Request
+from gesturebench.results.costs import costed, costs_of
 from gesturebench.results.paper_table import PaperTable, own_columns, paper_sheet
 from gesturebench.results.render import FORMATS, SUFFIXES, Format, render, to_rich
 from gesturebench.results.sheet import Sheet, sheet_of
@@ -52,12 +53,17 @@ class Printing:
 
 
 def show_table(
-    plans: list[Plan], runs: Path, printing: Printing, mix_protocols: bool = False, baseline: str | None = None
+    plans: list[Plan],
+    runs: Path,
+    printing: Printing,
+    mix_protocols: bool = False,
+    baseline: str | None = None,
+    costs: bool = False,
 ) -> None:
     store = RunStore(runs)
     states = known_states(plans, store)
     table = build_table(plans, store, states, mix_protocols=mix_protocols, baseline=baseline)
-    printing.show(sheet_of(table))
+    printing.show(costed(table, costs_of(plans, store)) if costs else sheet_of(table))
 
 
 def known_states(plans: Sequence[Plan], store: RunStore) -> Mapping[str, StepState]:

@@ -134,8 +134,19 @@ class Method(ABC):
         on the batch.
         """
 
+    @classmethod
+    def explained_by(cls, config: Config) -> tuple[str, ...]:
+        """Names of the components without which `explain` has nothing to look things up in."""
+        return ()
+
     def explain(self, speeches: Sequence[Speech], *, seed: int) -> list[Mapping[str, Any]] | None:
         """What can be said about how each motion comes about, without generating it, as plain data that JSON can hold:
         a retrieval method's queries and what they found. None where there is nothing to say.
+        """
+        return None
+
+    def evaluations(self) -> float | None:
+        """How often the network was evaluated for a window of motion, the mean over all that was generated since
+        loading; None where nobody counted.
         """
         return None

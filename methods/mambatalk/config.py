@@ -128,7 +128,7 @@ class GenerationConfig(Config):
     seams: Literal["blended", "released"] = "blended"
     """`blended`: two windows share `overlap` frames, over which codes fade from those of the first to those of the
     second; `released`: they share those of the seed, which are the first's, and codes change at once where they end."""
-    overlap: PositiveInt = 12
+    overlap: PositiveInt = 8
     """Frames that windows share where they blend; the second is given the first of them. Near its ends a window is at
     its worst: its first frames repeat a seed that the next ones may not continue."""
     rotations: Literal["stable", "legacy"] = "stable"
@@ -183,7 +183,6 @@ PRESETS: dict[str, MambaTalkConfig] = {
         speech=_STANDIN,
         losses=LossConfig(masked="doubled"),
         training=Training(steps=30, batch=4, lr=5e-3, save_every=10),
-        generation=GenerationConfig(overlap=8),
     ),
     "demo": MambaTalkConfig(
         priors=PRIORS["demo"],
@@ -193,7 +192,6 @@ PRESETS: dict[str, MambaTalkConfig] = {
         speech=_STANDIN,
         losses=LossConfig(masked="doubled"),
         training=Training(steps=100, batch=6, lr=3e-3),
-        generation=GenerationConfig(overlap=8),
     ),
     "paper": MambaTalkConfig(
         priors=PRIORS["paper"],

@@ -40,7 +40,7 @@ def planned(frames: int, network: NetworkConfig, generation: GenerationConfig) -
     >>> planned(64, NetworkConfig(), released), planned(221, NetworkConfig(), released)
     (Plan(windows=1, frames=64, step=60), Plan(windows=3, frames=184, step=60))
     >>> planned(221, NetworkConfig(), blended), planned(1, NetworkConfig(), blended)
-    (Plan(windows=5, frames=221, step=52), Plan(windows=1, frames=1, step=52))
+    (Plan(windows=4, frames=221, step=56), Plan(windows=1, frames=1, step=56))
     """
     shared = shared_frames(network, generation)
     step = network.window - shared

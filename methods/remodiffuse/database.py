@@ -66,13 +66,17 @@ class PhraseDatabase:
         """At most k hits for a window (frames of 30 fps) of a speech, best first; none where nothing is said in it,
         fewer than k where no more may be had."""
         asked = self.asked_by(speech)
-        asking = [asked.found[number] for number in self._asking(asked.spoken.spans, window)]
+        asking = [asked.found[number] for number in self.asking(asked, window)]
         scores: dict[int, float] = {}
         for ids, values in asking:
             for entry, score in zip(ids.tolist(), values.tolist()):
                 scores.setdefault(entry, score)
         chosen = shared([ids.tolist() for ids, _ in asking], self._config.samples)
         return [Hit(entry, scores[entry]) for entry in chosen]
+
+    def asking(self, asked: "AskedSpeech", window: Window) -> list[int]:
+        """Numbers of the phrases of a speech that ask for a window."""
+        return self._asking(asked.spoken.spans, window)
 
     def trained(self, window: Window) -> list[int]:
         """The ids for a window of a training recording, from the precomputed rankings."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -31,15 +32,21 @@ from gesturebench.methods.remodiffuse.training_motion import Standard
 class Generator:
     """Trained ReMoDiffuse."""
 
-    def __init__(self, config: RemodiffuseConfig, artifacts: Mapping[str, Path], store: ClipStore):
-        self.config, self._store = config, store
+    def __init__(
+        self,
+        config: RemodiffuseConfig,
+        artifacts: Mapping[str, Path],
+        store: ClipStore,
+        database: PhraseDatabase | None,
+    ):
+        self.config, self._store, self._database = config, store, database
         network = build_network(config)
         load_weights(network.requires_grad_(False), artifacts[NETWORK])
         self._sampler = MixedSampler(network.to(device()), config.sampling)
         mixture = mixture_of(config, artifacts)
         self.mixture = ConditionMixture(mixture, self._sampler.schedule.timesteps, config.told)
         self._standard = Standard.load(artifacts[MOTION])
-        self._database = PhraseDatabase.load(config, artifacts) if config.use_retrieval else None
+        self._evaluated: list[int] = []
 
     def batch(self, speeches: Sequence[Speech], seed: int, alive: Callable[[], None] = lambda: None) -> list[Motion]:
         """One motion per speech; a sample depends on (seed, clip id) alone. `alive` is called between windows."""
@@ -50,6 +57,10 @@ class Generator:
             for track, features in zip(going, self._window(going, k, seed), strict=True):
                 track.add(features)
         return [track.motion(self._standard, body_shape(self._store, track.speech.speaker)) for track in tracks]
+
+    def evaluations(self) -> float | None:
+        """Branches per window, of all steps together; the mean over the windows so far."""
+        return fmean(self._evaluated) if self._evaluated else None
 
     def _window(self, tracks: Sequence[Track], k: int, seed: int) -> Tensor:
         """Features (B, T, F) of the k-th window of every track. The coins of a step fall alike for all speeches, so
@@ -63,6 +74,7 @@ class Generator:
         if k and self.config.sampling.continuity == "carried":
             carry = self._carry(torch.stack([track.carried for track in tracks]), draws)
         coins = self.mixture.coins(numpy_generator("remodiffuse coins", seed, k))
+        self._evaluated += [sum(len(self.mixture.needed(step, coin)) for step, coin in enumerate(coins))] * len(tracks)
         return self._sampler.sample(noise, branches, self.mixture, coins, carry)
 
     def _retrieved(self, tracks: Sequence[Track], k: int) -> Samples | None:

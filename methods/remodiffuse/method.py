@@ -5,7 +5,7 @@ the top.
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gesturebench.common.corpus.clip import Motion, Speech
 from gesturebench.common.corpus.store import ClipStore
@@ -13,8 +13,10 @@ from gesturebench.common.progress import Progress, silent
 from gesturebench.methods.base import Component, Control, Method, Query
 from gesturebench.methods.remodiffuse.components import missing_models, trained_components
 from gesturebench.methods.remodiffuse.config import PRESETS, RemodiffuseConfig
+from gesturebench.methods.remodiffuse.retrieval_components import PHRASES
 
 if TYPE_CHECKING:
+    from gesturebench.methods.remodiffuse.database import PhraseDatabase
     from gesturebench.methods.remodiffuse.generation import Generator
     from gesturebench.methods.remodiffuse.shown import Shown
 
@@ -33,10 +35,17 @@ class Remodiffuse(Method):
         if self.config.retrieval.shown:
             from gesturebench.methods.remodiffuse.shown import Shown
 
-            return Shown(self.config, self._artifacts, self._store)
+            return Shown(self._database, self._artifacts, self._store)
         from gesturebench.methods.remodiffuse.generation import Generator
 
-        return Generator(self.config, self._artifacts, self._store)
+        return Generator(self.config, self._artifacts, self._store, self._database)
+
+    @cached_property
+    def _database(self) -> "PhraseDatabase | None":
+        """Read on its own: what is retrieved can be explained without the network."""
+        from gesturebench.methods.remodiffuse.database import PhraseDatabase
+
+        return PhraseDatabase.load(self.config, self._artifacts) if self.config.use_retrieval else None
 
     @classmethod
     def preset(cls, size: str) -> RemodiffuseConfig:
@@ -56,8 +65,20 @@ class Remodiffuse(Method):
         return "text" if config.use_retrieval else "none"
 
     @classmethod
+    def explained_by(cls, config: RemodiffuseConfig) -> tuple[str, ...]:
+        return (PHRASES,) if config.use_retrieval else ()
+
+    @classmethod
     def load(cls, config: RemodiffuseConfig, artifacts: Mapping[str, Path], store: ClipStore) -> "Remodiffuse":
         return cls(config, artifacts, store)
+
+    def explain(self, speeches: Sequence[Speech], *, seed: int) -> list[Mapping[str, Any]] | None:
+        """Which phrases ask for each window, and what they find: see `report.py`."""
+        from gesturebench.methods.remodiffuse.report import explained
+
+        if self._database is None:
+            return None
+        return [explained(self._database, self.config, speech, seed) for speech in speeches]
 
     def generate(
         self,
@@ -77,3 +98,6 @@ class Remodiffuse(Method):
             motions += self._generator.batch(speeches[first : first + batch_size], seed, alive)
             progress(len(motions), len(speeches))
         return motions
+
+    def evaluations(self) -> float | None:
+        return None if self.config.retrieval.shown else self._generator.evaluations()

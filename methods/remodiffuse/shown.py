@@ -14,7 +14,6 @@ from gesturebench.common.corpus.clip import Motion, Speech
 from gesturebench.common.corpus.speakers import body_shape
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.methods.remodiffuse.components import MOTION
-from gesturebench.methods.remodiffuse.config import RemodiffuseConfig
 from gesturebench.methods.remodiffuse.database import PhraseDatabase
 from gesturebench.methods.remodiffuse.motion import FPS, STORE_FPS, VELOCITY, at_store_rate, frames_of, motion_of
 from gesturebench.methods.remodiffuse.training_motion import Standard
@@ -26,8 +25,8 @@ FADE = 3
 class Shown:
     """Stands where a generator would, with nothing trained."""
 
-    def __init__(self, config: RemodiffuseConfig, artifacts: Mapping[str, Path], store: ClipStore):
-        self._store, self._database = store, PhraseDatabase.load(config, artifacts)
+    def __init__(self, database: PhraseDatabase, artifacts: Mapping[str, Path], store: ClipStore):
+        self._store, self._database = store, database
         self._standard = Standard.load(artifacts[MOTION])
 
     def batch(self, speeches: Sequence[Speech], seed: int, alive: Callable[[], None] = lambda: None) -> list[Motion]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from gesturebench.benchmarks import steps
+from gesturebench.benchmarks import generating, steps
 from gesturebench.benchmarks.giving import joined
 from gesturebench.benchmarks.grid import Grid, Row, checked
 from gesturebench.benchmarks.job import Job
@@ -111,7 +111,7 @@ def test_every_window_is_a_speech_of_its_own_with_its_own_poses(tmp_path, follow
     assert [name for name, *_ in following.asked] == [
         *(f"1_ada_0_1_1/{k}" for k in range(2)), *(f"1_ada_0_3_3/{k}" for k in range(14)),
     ]  # fmt: skip
-    assert max(size for *_, size in following.asked) <= steps.BATCH
+    assert max(size for *_, size in following.asked) <= generating.BATCH
     for name, first_sample, control, _ in following.asked:
         start = 64 * int(name.split("/")[1])
         assert first_sample == start * SAMPLE_RATE // 30
@@ -178,7 +178,7 @@ def test_fewer_windows_at_a_time_give_the_same_motion(tmp_path, following):
     steps.execute(replace(halved, batch_divisor=4), silent)
     a, b = (load_motion(tmp_path / name / "out" / "motions" / "1_ada_0_3_3.npz") for name in "ab")
     assert (a.poses == b.poses).all()
-    assert {size for *_, size in following.asked[16:]} == {steps.BATCH // 4}
+    assert {size for *_, size in following.asked[16:]} == {generating.BATCH // 4}
 
 
 def test_a_window_of_another_length_is_a_fault_of_the_method(tmp_path, following, monkeypatch):

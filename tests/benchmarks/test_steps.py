@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from gesturebench.benchmarks import steps
+from gesturebench.benchmarks import generating, steps
 from gesturebench.benchmarks.job import Job
 from gesturebench.common.config import Config
 from gesturebench.common.corpus.clip import Motion, Speech
@@ -26,7 +26,7 @@ class Store:
     """As much of a clip store as generation reads: one batch and two clips more, without annotations."""
 
     path, fingerprint, is_standin = Path("store"), "f", False
-    clips = tuple(f"1_ada_0_{i}_{i}" for i in range(10, 12 + steps.BATCH))
+    clips = tuple(f"1_ada_0_{i}_{i}" for i in range(10, 12 + generating.BATCH))
 
     def split(self, name: str) -> tuple[str, ...]:
         return self.clips
@@ -92,7 +92,7 @@ def job(tmp_path: Path) -> Job:
 
 
 def test_a_killed_generation_goes_on_with_the_next_batch(tmp_path, counting, monkeypatch):
-    monkeypatch.setattr(counting, "stops_after", steps.BATCH)
+    monkeypatch.setattr(counting, "stops_after", generating.BATCH)
     with pytest.raises(KeyboardInterrupt):
         steps.execute(job(tmp_path), silent)
     assert not (tmp_path / "out" / "record.json").exists()
@@ -129,8 +129,8 @@ def test_a_stop_within_a_batch_ends_it_and_one_at_its_end_does_not_lose_it(tmp_p
     assert not (tmp_path / "work" / "motions").exists() or not any((tmp_path / "work" / "motions").iterdir())
     seen.clear()
     with pytest.raises(Stopped):
-        steps.execute(job(tmp_path), stop_at([1 + steps.BATCH]))
-    assert len(list((tmp_path / "work" / "motions").iterdir())) == steps.BATCH
+        steps.execute(job(tmp_path), stop_at([1 + generating.BATCH]))
+    assert len(list((tmp_path / "work" / "motions").iterdir())) == generating.BATCH
 
 
 def test_a_method_is_given_what_it_is_shown_and_no_truth_beside(tmp_path, counting, monkeypatch):

@@ -135,3 +135,16 @@ def test_broken_control_is_refused(small, clips):
     bad = replace(clip.motion, poses=np.full_like(clip.motion.poses, np.nan))
     with pytest.raises(InputError, match="given motion: poses"):
         small.load("exges", **FREE).generate([clip.speech], seed=0, control=[Control.everything(bad)])
+
+
+def test_smoothing_calms_motion_and_leaves_what_is_imposed(small, clips):
+    clip, frames = clips[3], [40, 150]
+    rough, smooth = (
+        small.load("exges", **FREE, sampling={**EXACT["sampling"], "smoothing": how}).generate(
+            [clip.speech], seed=0, control=[given_at(clip, frames)]
+        )[0]
+        for how in ("none", "released")
+    )
+    np.testing.assert_allclose(six(smooth.poses[frames]), six(clip.motion.poses[frames]), atol=2e-3)
+    tremble = [np.abs(np.diff(six(motion.poses)[:, BODY], 2, axis=0)).mean() for motion in (rough, smooth)]
+    assert tremble[1] < 0.7 * tremble[0]

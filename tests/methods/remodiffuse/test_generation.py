@@ -105,3 +105,16 @@ def test_what_retrieval_is_trained_with_trains_anew():
         assert parts["phrases"].config == {p.name: p for p in trained_components(TINY)}["phrases"].config
     same = {name for name, config in network.items() if config == network["as it is"]}
     assert same == {"as it is", "index", "mixture"}
+
+
+@pytest.mark.parametrize(("mixture", "expected"), [("none", 1), ("cfg_text", 2), ("released_mean", None)])
+def test_evaluations_are_counted(small, store, mixture, expected):
+    """By hand: branches that the policy weighs, in every step of every window."""
+    method = small.load("remodiffuse", mixture={"policy": mixture})
+    assert method.evaluations() is None
+    method.generate([store.speech(clip) for clip in store.split("test")[:2]], seed=0)
+    steps = len(method._generator._sampler.schedule)
+    if expected is None:
+        assert 2 * steps < method.evaluations() <= 4 * steps
+    else:
+        assert method.evaluations() == expected * steps
