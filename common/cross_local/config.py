@@ -36,6 +36,13 @@ class CrossLocalSizes(Config):
     drop: float = Field(0.1, ge=0, le=1)
     """Share of the training windows whose style is not told and, by a draw of its own, of those whose seed is not."""
 
+    @classmethod
+    def two_seconds(cls, latent: int, layers: int) -> "CrossLocalSizes":
+        """A small network on windows of 60 frames: the fewer frames a step has, the more steps there are."""
+        quarter = latent // 4
+        sizes = {"latent": latent, "audio_latent": quarter, "style_latent": quarter, "feed_forward": 2 * latent}
+        return cls(frames=60, seed_frames=15, layers=layers, dropout=0.0, **sizes)
+
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
         if self.frames % self.window:

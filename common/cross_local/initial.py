@@ -9,6 +9,8 @@ from torch import Tensor
 from gesturebench.common.cross_local.denoiser import CrossLocalDenoiser
 from gesturebench.common.cross_local.rotary import inverse_frequencies
 
+START_WINDOWS = 64
+"""Of training, from whose frames principal axes are taken."""
 GAIN = 1.5
 """Of motion where it enters, so that in the local attention a frame mostly sees itself."""
 MASK_SHARE = 0.1

@@ -3,6 +3,7 @@
 Legend: T frames of a window, n seed frames, F features as the network sees them, A numbers of a row of speech.
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +12,12 @@ from torch import Tensor
 
 from gesturebench.common.corpus.clip import Motion
 from gesturebench.common.cross_local.config import CrossLocalSizes
-from gesturebench.common.cross_local.pose_features import given_features, pose_features
+from gesturebench.common.cross_local.pose_features import WIDTH, given_features, pose_features
 from gesturebench.common.cross_local.starts import Start
 from gesturebench.common.cross_local.stitching import Blend, Layout, Stitching
 from gesturebench.common.cross_local.training_poses import Standard
 from gesturebench.common.errors import InputError
-from gesturebench.common.motion.skeleton import N_JOINTS
+from gesturebench.common.motion.skeleton import JOINT, N_JOINTS
 
 
 class Given(NamedTuple):
@@ -80,9 +81,31 @@ class Track:
         first = self.layout.starts[k]
         return Given(*(rows[first : first + self._sizes.frames] for rows in self._given))
 
+    def put_back(self, features_TF: Tensor, standard: Standard) -> Tensor:
+        """The features (frames, 333) of the speech, as they were given where they were."""
+        rows, mask = (self.layout.kept(part) for part in self._given)
+        return torch.where(mask[:, :WIDTH], standard.back(rows), features_TF)
+
     def add(self, window_TF: Tensor) -> None:
         self._stitching.add(window_TF)
 
     def rows(self) -> Tensor:
         """(frames, F) of the speech, when all windows were added."""
         return self.layout.kept(self._stitching.joined())
+
+
+def walk(tracks: Sequence[Track], sample: Callable[[list[int], int], Iterable[Tensor]]) -> None:
+    """Take all tracks through their windows in step. `sample` makes the k-th window (T, F) of those that have one, by
+    their numbers."""
+    for k in range(max((track.windows for track in tracks), default=0)):
+        going = [number for number, track in enumerate(tracks) if k < track.windows]
+        for number, window in zip(going, sample(going, k), strict=True):
+            tracks[number].add(window)
+
+
+def standing_at(motion: Motion, mask_TJ: np.ndarray) -> tuple[float, float]:
+    """(x, z) where a motion begins of which this much is given: the origin, unless the first pelvis is."""
+    if not mask_TJ[0, JOINT["pelvis"]]:
+        return 0.0, 0.0
+    x, _, z = motion.trans[0]
+    return float(x), float(z)

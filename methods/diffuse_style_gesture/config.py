@@ -30,8 +30,8 @@ class SamplingConfig(Config):
     """What a run is given replaces the predicted motion at every step (inpainting), or in the last one alone, so that
     the motion around it knows nothing of it."""
     smoothing: Literal["none", "released"] = "none"
-    """`released`: a Savitzky-Golay filter over 15 frames behind everything; what a run is given then is not met
-    exactly."""
+    """`released`: a Savitzky-Golay filter over 15 frames. It takes the tremble out of what a network samples that was
+    trained for minutes; what a run is given is put back after it."""
 
 
 class DiffuseStyleGestureConfig(Config):
@@ -57,32 +57,18 @@ class DiffuseStyleGestureConfig(Config):
         return self
 
 
-def _sizes(latent: int, layers: int) -> CrossLocalSizes:
-    """Windows of two seconds: the fewer frames a step has, the more steps there are."""
-    return CrossLocalSizes(
-        frames=60,
-        seed_frames=15,
-        latent=latent,
-        audio_latent=latent // 4,
-        style_latent=latent // 4,
-        layers=layers,
-        feed_forward=2 * latent,
-        dropout=0.0,
-    )
-
-
 PRESETS: dict[str, DiffuseStyleGestureConfig] = {
     "tiny": DiffuseStyleGestureConfig(
-        network=_sizes(32, 1),
+        network=CrossLocalSizes.two_seconds(32, 1),
         initial="principal",
         training=Training(steps=60, batch=8, optimizer="adamw", lr=3e-3, save_every=20),
         sampling=SamplingConfig(sampler="ddim", steps=5),
     ),
     "demo": DiffuseStyleGestureConfig(
-        network=_sizes(128, 2),
+        network=CrossLocalSizes.two_seconds(128, 2),
         initial="principal",
         training=Training(steps=600, batch=8, optimizer="adamw", lr=2e-3),
-        sampling=SamplingConfig(sampler="ddim"),
+        sampling=SamplingConfig(sampler="ddim", smoothing="released"),
     ),
     "paper": DiffuseStyleGestureConfig(
         speech=SpeechConfig(audio="wavlm"),

@@ -10,25 +10,20 @@ import torch
 from torch import Tensor
 
 from gesturebench.common.checkpoint import save_weights
-from gesturebench.common.corpus.names import ClipName
-from gesturebench.common.corpus.windows import RandomWindows
 from gesturebench.common.cross_local.denoiser import CrossLocalDenoiser
-from gesturebench.common.cross_local.diffusion import STEPS, cosine_betas
-from gesturebench.common.cross_local.initial import along_principal_axes
+from gesturebench.common.cross_local.diffusion import cosine_betas
+from gesturebench.common.cross_local.drawing import Drawing
+from gesturebench.common.cross_local.initial import START_WINDOWS, along_principal_axes
 from gesturebench.common.cross_local.losses import masked_smooth_l1
 from gesturebench.common.cross_local.pose_features import SIX, WIDTH, pose_width
 from gesturebench.common.cross_local.speech import CorpusSpeech, speech_width
-from gesturebench.common.cross_local.styles import style_of
-from gesturebench.common.cross_local.training_poses import SPLIT, TrainingPoses
+from gesturebench.common.cross_local.training_poses import TrainingPoses
 from gesturebench.common.diffusion.schedule import add_noise
 from gesturebench.common.fitting import FitContext
 from gesturebench.common.seeds import seed_of, torch_generator
 from gesturebench.common.training import Batch, Losses, train
 from gesturebench.methods.diffuse_style_gesture.components import POSES, SPEECH
 from gesturebench.methods.diffuse_style_gesture.config import DiffuseStyleGestureConfig
-
-START_WINDOWS = 64
-"""From which principal axes are taken."""
 
 
 def build_network(config: DiffuseStyleGestureConfig) -> CrossLocalDenoiser:
@@ -42,13 +37,13 @@ def fit_network(values: Mapping[str, Any], context: FitContext) -> None:
     """Train on `values`, all sections but `sampling`; upstream holds pose features, and speech where an encoder is
     heard."""
     config = DiffuseStyleGestureConfig.parse(dict(values), "diffuse_style_gesture")
-    drawn = Drawing(config, context)
+    drawn = drawing(config, context)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of("diffuse_style_gesture", context.seed))
         network = build_network(config)
     if config.initial == "principal":
-        axes_of = drawn.batch(START_WINDOWS, torch_generator("diffuse_style_gesture", "initial", context.seed))["x0"]
-        along_principal_axes(network, axes_of.flatten(0, 1))
+        generator = torch_generator("diffuse_style_gesture", "initial", context.seed)
+        along_principal_axes(network, drawn.motion(START_WINDOWS, generator))
 
     def losses_of(batch: Batch) -> Losses:
         return denoising_losses(network, batch)
@@ -58,30 +53,11 @@ def fit_network(values: Mapping[str, Any], context: FitContext) -> None:
     save_weights(network, context.out)
 
 
-class Drawing:
+def drawing(config: DiffuseStyleGestureConfig, context: FitContext) -> Drawing:
     """What a training step reads."""
-
-    def __init__(self, config: DiffuseStyleGestureConfig, context: FitContext):
-        self._config = config
-        self._windows = RandomWindows(context.store, SPLIT, config.network.frames)
-        self._poses = TrainingPoses(context.upstream[POSES], config.differences)
-        self._speech = CorpusSpeech(context.store, config.speech, context.upstream.get(SPEECH))
-
-    def batch(self, rows: int, generator: torch.Generator) -> Batch:
-        """`x0` (B, T, F), `audio` (B, T, A), `style` (B, S), and of every row its timestep `t`, its `noise` and whether
-        style and seed are dropped."""
-        windows, network = self._windows.draw(rows, generator), self._config.network
-        x0 = torch.stack([self._poses.window(window) for window in windows])
-        speakers = [ClipName.parse(window.clip_id).speaker for window in windows]
-        return {
-            "x0": x0,
-            "audio": self._speech.batch(windows),
-            "style": torch.stack([style_of(speaker, self._config.styles) for speaker in speakers]),
-            "t": torch.randint(STEPS, (rows,), generator=generator),
-            "noise": torch.randn(x0.shape, generator=generator),
-            "drop_style": torch.rand(rows, generator=generator) < network.drop,
-            "drop_seed": torch.rand(rows, generator=generator) < network.drop,
-        }
+    poses = TrainingPoses(context.upstream[POSES], config.differences)
+    speech = CorpusSpeech(context.store, config.speech, context.upstream.get(SPEECH))
+    return Drawing(config.network, config.styles, context.store, poses, speech)
 
 
 def denoising_losses(network: CrossLocalDenoiser, batch: Batch) -> Losses:

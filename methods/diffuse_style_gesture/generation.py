@@ -21,10 +21,9 @@ from gesturebench.common.cross_local.smoothing import smoothed
 from gesturebench.common.cross_local.speech import CorpusSpeech, speech_rows, speech_width
 from gesturebench.common.cross_local.starts import Starts
 from gesturebench.common.cross_local.styles import style_of
-from gesturebench.common.cross_local.track import Given, Track
+from gesturebench.common.cross_local.track import Given, Track, standing_at, walk
 from gesturebench.common.cross_local.training_poses import Standard
 from gesturebench.common.device import device
-from gesturebench.common.motion.skeleton import JOINT
 from gesturebench.common.seeds import torch_generator
 from gesturebench.methods.base import Control
 from gesturebench.methods.diffuse_style_gesture.components import NETWORK, POSES, SPEECH
@@ -56,21 +55,24 @@ class Generator:
     ) -> list[Motion]:
         """One motion per speech; a sample depends on (seed, clip id) and its control alone. `alive` is called between
         steps."""
-        tracks = [self._track(*both, seed) for both in zip(speeches, controls, strict=True)]
-        for k in range(max((track.windows for track in tracks), default=0)):
-            going = [number for number, track in enumerate(tracks) if k < track.windows]
-            found = self._window([tracks[n] for n in going], [speeches[n] for n in going], k, seed, alive)
-            for number, window in zip(going, found, strict=True):
-                tracks[number].add(window)
-        return [self._motion(*three) for three in zip(tracks, speeches, controls, strict=True)]
+        known = [self._given(control) for control in controls]
+        tracks = [self._track(*both, seed) for both in zip(speeches, known, strict=True)]
 
-    def _track(self, speech: Speech, control: Control | None, seed: int) -> Track:
+        def sample(going: list[int], k: int) -> Tensor:
+            return self._window([tracks[n] for n in going], [speeches[n] for n in going], k, seed, alive)
+
+        walk(tracks, sample)
+        return [self._motion(*one) for one in zip(tracks, speeches, controls, strict=True)]
+
+    def _given(self, control: Control | None) -> Given | None:
+        return None if control is None else Given.of(control.motion, control.mask, self._standard)
+
+    def _track(self, speech: Speech, known: Given | None, seed: int) -> Track:
         generator = torch_generator("diffuse_style_gesture", "start", seed, speech.clip_id)
         start = self._starts.of(speech, self._corpus_speech, speech_width(self.config.speech), generator)
         audio = torch.from_numpy(np.array(speech_rows(speech, self.config.speech), np.float32))
-        given = None if control is None else Given.of(control.motion, control.mask, self._standard)
         sizes, blend = self.config.network, self.config.sampling.blend
-        return Track(speech.n_frames(FPS), audio, start, sizes, given=given, blend=blend)
+        return Track(speech.n_frames(FPS), audio, start, sizes, given=known, blend=blend)
 
     @torch.no_grad()
     def _window(
@@ -88,15 +90,9 @@ class Generator:
         return sample(led, noise(), self._schedule, sampling.sampler, noise, after_step=lambda _: alive()).cpu()
 
     def _motion(self, track: Track, speech: Speech, control: Control | None) -> Motion:
+        """What is given is so after the smoothing too."""
         features = self._standard.back(track.rows())
         if self.config.sampling.smoothing == "released":
-            features = smoothed(features)
-        return motion_of(features, body_shape(self._store, speech.speaker), _standing_at(control))
-
-
-def _standing_at(control: Control | None) -> tuple[float, float]:
-    """Where a motion begins: at the origin, or where the root is given."""
-    if control is None or not control.mask[0, JOINT["pelvis"]]:
-        return 0.0, 0.0
-    x, _, z = control.motion.trans[0]
-    return float(x), float(z)
+            features = track.put_back(smoothed(features), self._standard)
+        begin = (0.0, 0.0) if control is None else standing_at(control.motion, control.mask)
+        return motion_of(features, body_shape(self._store, speech.speaker), begin)

@@ -119,30 +119,16 @@ class ExgesConfig(Config):
         return self
 
 
-def _sizes(latent: int, layers: int) -> CrossLocalSizes:
-    """Windows of two seconds: the fewer frames a step has, the more steps there are."""
-    return CrossLocalSizes(
-        frames=60,
-        seed_frames=15,
-        latent=latent,
-        audio_latent=latent // 4,
-        style_latent=latent // 4,
-        layers=layers,
-        feed_forward=2 * latent,
-        dropout=0.0,
-    )
-
-
 PRESETS: dict[str, ExgesConfig] = {
     "tiny": ExgesConfig(
-        network=_sizes(32, 1),
+        network=CrossLocalSizes.two_seconds(32, 1),
         initial="principal",
         retrieval=RETRIEVAL_PRESETS["tiny"],
         training=Training(steps=60, batch=8, optimizer="adamw", lr=3e-3, save_every=20),
         sampling=SamplingConfig(sampler="ddim", steps=5),
     ),
     "demo": ExgesConfig(
-        network=_sizes(128, 2),
+        network=CrossLocalSizes.two_seconds(128, 2),
         initial="principal",
         retrieval=RETRIEVAL_PRESETS["demo"],
         training=Training(steps=600, batch=8, optimizer="adamw", lr=2e-3),

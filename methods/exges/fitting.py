@@ -10,16 +10,14 @@ import torch
 from torch import Tensor
 
 from gesturebench.common.checkpoint import save_weights
-from gesturebench.common.corpus.names import ClipName
-from gesturebench.common.corpus.windows import RandomWindows
 from gesturebench.common.cross_local.denoiser import CrossLocalDenoiser
-from gesturebench.common.cross_local.diffusion import STEPS, cosine_betas
-from gesturebench.common.cross_local.initial import along_principal_axes
+from gesturebench.common.cross_local.diffusion import cosine_betas
+from gesturebench.common.cross_local.drawing import Drawing
+from gesturebench.common.cross_local.initial import START_WINDOWS, along_principal_axes
 from gesturebench.common.cross_local.losses import masked_smooth_l1
 from gesturebench.common.cross_local.pose_features import WIDTH
 from gesturebench.common.cross_local.speech import CorpusSpeech, speech_width
-from gesturebench.common.cross_local.styles import style_of
-from gesturebench.common.cross_local.training_poses import SPLIT, TrainingPoses
+from gesturebench.common.cross_local.training_poses import TrainingPoses
 from gesturebench.common.diffusion.schedule import add_noise
 from gesturebench.common.fitting import FitContext
 from gesturebench.common.seeds import seed_of, torch_generator
@@ -28,9 +26,6 @@ from gesturebench.methods.exges.components import POSES, SPEECH
 from gesturebench.methods.exges.config import ControlConfig, ExgesConfig
 from gesturebench.methods.exges.curriculum import observed_rate
 from gesturebench.methods.exges.masks import NO_AUDIO, MaskDraws, composed, feature_mask, given_tracks, mask_draws
-
-START_WINDOWS = 64
-"""Of which the principal axes are taken."""
 
 
 def build_network(config: ExgesConfig) -> CrossLocalDenoiser:
@@ -43,7 +38,7 @@ def fit_network(values: Mapping[str, Any], context: FitContext) -> None:
     """Train on `values` (the sections network, speech, styles, initial, control, training); upstream holds pose
     features, and speech where an encoder is heard."""
     config = ExgesConfig.parse(dict(values), "exges")
-    drawn = Drawing(config, context)
+    drawn = ControlledDrawing(config, context)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of("exges", context.seed))
         network = build_network(config)
@@ -58,36 +53,20 @@ def fit_network(values: Mapping[str, Any], context: FitContext) -> None:
     save_weights(network, context.out)
 
 
-class Drawing:
-    """What a training step reads."""
+class ControlledDrawing(Drawing):
+    """Beside what every training of the network draws, what each window is given."""
 
     def __init__(self, config: ExgesConfig, context: FitContext):
+        poses = TrainingPoses(context.upstream[POSES])
+        speech = CorpusSpeech(context.store, config.speech, context.upstream.get(SPEECH))
+        super().__init__(config.network, config.styles, context.store, poses, speech)
         self._config = config
-        self._windows = RandomWindows(context.store, SPLIT, config.network.frames)
-        self._poses = TrainingPoses(context.upstream[POSES])
-        self._speech = CorpusSpeech(context.store, config.speech, context.upstream.get(SPEECH))
-
-    def motion(self, rows: int, generator: torch.Generator) -> Tensor:
-        """(N, F) all frames of random windows."""
-        return torch.cat([self._poses.window(window) for window in self._windows.draw(rows, generator)])
 
     def batch(self, rows: int, generator: torch.Generator) -> Batch:
-        """`x0` (B, T, F), `audio` (B, T, A), `style` (B, S), of every row its timestep `t`, its `noise` and whether
-        style and seed are dropped, and what `mask_draws` draws."""
-        windows, network = self._windows.draw(rows, generator), self._config.network
-        x0 = torch.stack([self._poses.window(window) for window in windows])
-        speakers = [ClipName.parse(window.clip_id).speaker for window in windows]
-        batch = {
-            "x0": x0,
-            "audio": self._speech.batch(windows),
-            "style": torch.stack([style_of(speaker, self._config.styles) for speaker in speakers]),
-            "t": torch.randint(STEPS, (rows,), generator=generator),
-            "noise": torch.randn(x0.shape, generator=generator),
-            "drop_style": torch.rand(rows, generator=generator) < network.drop,
-            "drop_seed": torch.rand(rows, generator=generator) < network.drop,
-        }
-        if self._config.control.training:
-            batch |= mask_draws(rows, network.frames, self._config.control, generator).named()
+        """And what `mask_draws` draws."""
+        batch, control = super().batch(rows, generator), self._config.control
+        if control.training:
+            batch |= mask_draws(rows, self._config.network.frames, control, generator).named()
         return batch
 
 

@@ -17,10 +17,9 @@ from gesturebench.common.cross_local.smoothing import smoothed
 from gesturebench.common.cross_local.speech import CorpusSpeech, speech_rows, speech_width
 from gesturebench.common.cross_local.starts import Starts
 from gesturebench.common.cross_local.styles import style_of
-from gesturebench.common.cross_local.track import Given, Track
+from gesturebench.common.cross_local.track import Given, Track, standing_at, walk
 from gesturebench.common.cross_local.training_poses import Standard
 from gesturebench.common.device import device
-from gesturebench.common.motion.skeleton import JOINT
 from gesturebench.common.seeds import torch_generator
 from gesturebench.methods.base import Control
 from gesturebench.methods.exges.components import NETWORK, POSES, SPEECH
@@ -58,13 +57,13 @@ class Generator:
         given = [self._followed.control(*one, seed) for one in zip(speeches, controls, strict=True)]
         known = [Given.of(one.motion, one.mask, self._standard) for one in given]
         tracks = [self._track(*one, seed) for one in zip(speeches, known, strict=True)]
-        for k in range(max((track.windows for track in tracks), default=0)):
-            going = [number for number, track in enumerate(tracks) if k < track.windows]
-            found = self._window([tracks[n] for n in going], [speeches[n] for n in going], k, seed, alive)
-            for number, window in zip(going, found, strict=True):
-                tracks[number].add(window)
-        begin = [_standing_at(one) for one in given]
-        return [self._motion(*one) for one in zip(tracks, speeches, known, begin, strict=True)]
+
+        def sample(going: list[int], k: int) -> Tensor:
+            return self._window([tracks[n] for n in going], [speeches[n] for n in going], k, seed, alive)
+
+        walk(tracks, sample)
+        begin = [standing_at(one.motion, one.mask) for one in given]
+        return [self._motion(*one) for one in zip(tracks, speeches, begin, strict=True)]
 
     def explain(self, speech: Speech, seed: int) -> list[dict[str, Any]]:
         """See `Followed.explain`."""
@@ -87,19 +86,11 @@ class Generator:
         generators = [torch_generator("exges", seed, speech.clip_id, k) for speech in speeches]
         return self._sampler.sample(Told(audio, style, seeds, known, mask), generators, lambda _: alive())
 
-    def _motion(self, track: Track, speech: Speech, known: Given, begin: tuple[float, float]) -> Motion:
+    def _motion(self, track: Track, speech: Speech, begin: tuple[float, float]) -> Motion:
         """What is imposed is so after the smoothing too."""
         features = self._standard.back(track.rows())
         if self.config.sampling.smoothing == "released":
             features = smoothed(features)
         if self._sampler.impose != "none":
-            features = torch.where(known.mask, self._standard.back(known.rows), features)
+            features = track.put_back(features, self._standard)
         return motion_of(features, body_shape(self._store, speech.speaker), begin)
-
-
-def _standing_at(given: Control) -> tuple[float, float]:
-    """Where a motion begins: at the origin, or where the root is given."""
-    if not given.mask[0, JOINT["pelvis"]]:
-        return 0.0, 0.0
-    x, _, z = given.motion.trans[0]
-    return float(x), float(z)

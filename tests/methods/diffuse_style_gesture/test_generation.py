@@ -12,7 +12,7 @@ from gesturebench.common.fitting import FitContext
 from gesturebench.common.motion.rotations import axis_angle_to_matrix
 from gesturebench.common.seeds import torch_generator
 from gesturebench.methods.base import Control
-from gesturebench.methods.diffuse_style_gesture.fitting import Drawing, build_network, denoising_losses
+from gesturebench.methods.diffuse_style_gesture.fitting import build_network, denoising_losses, drawing
 
 NAME = "diffuse_style_gesture"
 QUICK = {"sampling": {"sampler": "ddim", "steps": 3}}
@@ -125,7 +125,7 @@ def test_training_learns(small, store):
     """On windows it may have seen, at noise it has not."""
     config, artifacts = small.config(NAME), small.artifacts(NAME)
     context = FitContext(store, artifacts["network"], artifacts["network"], upstream=artifacts)
-    batch = Drawing(config, context).batch(16, torch_generator("held out"))
+    batch = drawing(config, context).batch(16, torch_generator("held out"))
     torch.manual_seed(0)
     network = build_network(config).eval()
     with torch.no_grad():

@@ -10,7 +10,7 @@ from gesturebench.common.fitting import FitContext
 from gesturebench.common.training import PROGRESS, Batch
 from gesturebench.methods.exges.components import NETWORK, POSES
 from gesturebench.methods.exges.config import PRESETS, ControlConfig, ExgesConfig
-from gesturebench.methods.exges.fitting import Drawing, build_network, denoising_losses
+from gesturebench.methods.exges.fitting import ControlledDrawing, build_network, denoising_losses
 from gesturebench.methods.exges.masks import NO_AUDIO, MaskDraws
 from gesturebench.methods.exges.method import Exges
 
@@ -22,7 +22,9 @@ ROWS = 24
 def batch(store, small, tmp_path_factory) -> Batch:
     upstream = {POSES: small.artifacts("exges", keyframes={"source": "none"})[POSES]}
     folder = tmp_path_factory.mktemp("drawing")
-    drawn = Drawing(TINY, FitContext(store, folder, folder, 0, upstream)).batch(ROWS, torch.Generator().manual_seed(5))
+    drawn = ControlledDrawing(TINY, FitContext(store, folder, folder, 0, upstream)).batch(
+        ROWS, torch.Generator().manual_seed(5)
+    )
     return {**drawn, PROGRESS: torch.zeros(ROWS)}
 
 
@@ -35,7 +37,7 @@ def network():
 
 def test_windows_are_drawn_alike_from_equal_generators(store, small, batch, tmp_path):
     upstream = {POSES: small.artifacts("exges", keyframes={"source": "none"})[POSES]}
-    drawn = Drawing(TINY, FitContext(store, tmp_path, tmp_path, 0, upstream))
+    drawn = ControlledDrawing(TINY, FitContext(store, tmp_path, tmp_path, 0, upstream))
     again = drawn.batch(ROWS, torch.Generator().manual_seed(5))
     assert all(torch.equal(batch[name], again[name]) for name in again)
     assert batch["x0"].shape == (ROWS, TINY.network.frames, 333)
