@@ -150,7 +150,7 @@ def _lines(point: Report, ranks: int) -> Iterator[tuple[str, ...]]:
             found,
             _place(match),
             _score(match),
-            f"{match['text']:.3g}",
+            "-" if match["text"] is None else f"{match['text']:.3g}",
             placement_text(point) if not rank else "",
         )
 

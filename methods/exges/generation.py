@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,14 +25,13 @@ from gesturebench.methods.exges.components import NETWORK, POSES, SPEECH
 from gesturebench.methods.exges.config import FPS, ExgesConfig
 from gesturebench.methods.exges.fitting import build_network
 from gesturebench.methods.exges.following import Followed
-from gesturebench.methods.exges.retrieval.search import Retriever
 from gesturebench.methods.exges.sampler import ControlledSampler, Told
 
 
 class Generator:
     """Trained ExGes."""
 
-    def __init__(self, config: ExgesConfig, artifacts: Mapping[str, Path], store: ClipStore):
+    def __init__(self, config: ExgesConfig, artifacts: Mapping[str, Path], store: ClipStore, followed: Followed):
         self.config, self._store = config, store
         network = build_network(config)
         load_weights(network.eval().requires_grad_(False), artifacts[NETWORK])
@@ -42,8 +40,7 @@ class Generator:
         frames = config.network.seed_frames
         self._starts = Starts(config.sampling.start, frames, store, artifacts[POSES], self._standard)
         self._heard = CorpusSpeech(store, config.speech, artifacts.get(SPEECH))
-        retriever = Retriever.load(config.retrieval, artifacts, store) if config.has_retrieval else None
-        self._followed = Followed(config, retriever)
+        self._followed = followed
 
     def batch(
         self,
@@ -64,10 +61,6 @@ class Generator:
         walk(tracks, sample)
         begin = [standing_at(one.motion, one.mask) for one in given]
         return [self._motion(*one) for one in zip(tracks, speeches, begin, strict=True)]
-
-    def explain(self, speech: Speech, seed: int) -> list[dict[str, Any]]:
-        """See `Followed.explain`."""
-        return self._followed.explain(speech, seed)
 
     def _track(self, speech: Speech, known: Given, seed: int) -> Track:
         generator = torch_generator("exges start", seed, speech.clip_id)

@@ -16,8 +16,10 @@ from gesturebench.methods.base import Component, Control, Method, Query
 from gesturebench.methods.batches import Alive, in_batches
 from gesturebench.methods.exges.components import missing_models, trained_components
 from gesturebench.methods.exges.config import PRESETS, ExgesConfig
+from gesturebench.methods.exges.retrieval.components import MOTION_BASE, RETRIEVER
 
 if TYPE_CHECKING:
+    from gesturebench.methods.exges.following import Followed
     from gesturebench.methods.exges.generation import Generator
 
 
@@ -35,7 +37,17 @@ class Exges(Method):
     def _generator(self) -> "Generator":
         from gesturebench.methods.exges.generation import Generator
 
-        return Generator(self.config, self._artifacts, self._store)
+        return Generator(self.config, self._artifacts, self._store, self._followed)
+
+    @cached_property
+    def _followed(self) -> "Followed":
+        """Read on its own: what is retrieved can be explained without the denoiser."""
+        from gesturebench.methods.exges.following import Followed
+        from gesturebench.methods.exges.retrieval.search import Retriever
+
+        config = self.config
+        found = Retriever.load(config.retrieval, self._artifacts, self._store) if config.has_retrieval else None
+        return Followed(config, found)
 
     @classmethod
     def preset(cls, size: str) -> ExgesConfig:
@@ -84,8 +96,14 @@ class Exges(Method):
             )
         return in_batches(make, speeches, control, batch_size, progress)
 
+    @classmethod
+    def explained_by(cls, config: ExgesConfig) -> tuple[str, ...]:
+        return (MOTION_BASE, RETRIEVER) if config.has_retrieval else ()
+
     def explain(self, speeches: Sequence[Speech], *, seed: int) -> list[Mapping[str, Any]] | None:
-        """Per speech its `segments`, with what each found and the keyframe it gave."""
+        """What each segment of speech finds, and the keyframe it gives: see `report.py`."""
+        from gesturebench.methods.exges.report import explained
+
         if not self.config.has_retrieval:
             return None
-        return [{"segments": self._generator.explain(speech, seed)} for speech in speeches]
+        return [explained(self._followed, self.config.keyframes.source, speech, seed) for speech in speeches]

@@ -11,6 +11,7 @@ from gesturebench.common.corpus.clip import Motion, Speech
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.progress import Progress, silent
 from gesturebench.methods.base import Component, Control, Method, Query
+from gesturebench.methods.batches import Alive, in_batches
 from gesturebench.methods.remodiffuse.components import missing_models, trained_components
 from gesturebench.methods.remodiffuse.config import PRESETS, RemodiffuseConfig
 from gesturebench.methods.remodiffuse.retrieval_components import PHRASES
@@ -89,15 +90,10 @@ class Remodiffuse(Method):
         batch_size: int = 8,
         progress: Progress = silent,
     ) -> list[Motion]:
-        motions: list[Motion] = []
-        for first in range(0, len(speeches), batch_size):
+        def make(some: Sequence[Speech], controls: Sequence[Control | None], alive: Alive) -> list[Motion]:
+            return self._generator.batch(some, seed, alive)
 
-            def alive(done: int = first) -> None:
-                progress(done, len(speeches))
-
-            motions += self._generator.batch(speeches[first : first + batch_size], seed, alive)
-            progress(len(motions), len(speeches))
-        return motions
+        return in_batches(make, speeches, control, batch_size, progress)
 
     def evaluations(self) -> float | None:
         return None if self.config.retrieval.shown else self._generator.evaluations()

@@ -83,6 +83,9 @@ def test_found_poses_are_those_of_the_source_that_is_told(small, clips, store, s
     method = small.load("exges", keyframes={"source": source}, retrieval={"search": {"gate": False}}, **EXACT)
     told = method.explain([clip.speech], seed=0)[0]["segments"]
     json.dumps(told)
+    points = method.explain([clip.speech], seed=0)[0]["windows"][0]["points"]
+    placed = [point["placed"]["slots"][0] for point in points if point["placed"]]
+    assert placed == [s["keyframe"]["frame"] for s in told if (s["keyframe"] or {}).get("kept")]
     keyframes = [segment["keyframe"] for segment in told if (segment["keyframe"] or {}).get("kept")]
     assert keyframes
     motion = method.generate([clip.speech], seed=0)[0]
@@ -103,7 +106,8 @@ def test_the_user_wins_over_retrieval(small, clips):
 def test_nothing_is_retrieved_where_nothing_is_said(small, silent_speech):
     silent = replace(silent_speech, words=(), audio=np.zeros_like(silent_speech.audio))
     method, free = small.load("exges"), small.load("exges", **FREE)
-    assert method.explain([silent], seed=0) == [{"segments": []}]
+    told = method.explain([silent], seed=0)[0]
+    assert told["segments"] == told["windows"][0]["points"] == []
     made, expected = (one.generate([silent], seed=0)[0] for one in (method, free))
     assert np.array_equal(made.poses, expected.poses)
     assert made.checked("silence").n_frames == silent.n_frames(30)
