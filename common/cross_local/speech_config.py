@@ -6,9 +6,8 @@ from pydantic import SerializationInfo, SerializerFunctionWrapHandler, model_ser
 
 from gesturebench.common.config import Config
 from gesturebench.common.features.pretrained import Pretrained, absence, stated_identity
-from gesturebench.common.features.window_config import WAV2VEC2, WindowEncoding
+from gesturebench.common.features.window_config import WAV2VEC2, WAVLM, WindowEncoding
 
-WAVLM = Pretrained(model="microsoft/wavlm-large", revision="c1423ed94bb01d80a3f5ce5bc39f6026a0f4828c")
 ENCODERS = ("wav2vec2", "wavlm")
 
 

@@ -98,7 +98,8 @@ def absence(source: Pretrained, what_for: str) -> str | None:
             return None
     except InputError as error:
         return f"{what_for}: {error}"
-    files = " ".join(f'--include "{pattern}"' for pattern in ("*.json", "*.txt", "*.safetensors"))
+    weights = "pytorch_model.bin" if source.model in _WITHOUT_SAFETENSORS else "*.safetensors"
+    files = " ".join(f'--include "{pattern}"' for pattern in ("*.json", "*.txt", weights))
     return (
         f"{what_for}: {source.model} (revision {source.revision}) is not on this machine; get it where there is a "
         f"network with: hf download {source.model} --revision {source.revision} {files}; or name a folder of it "
@@ -124,6 +125,10 @@ _WIDTHS = {
     "microsoft/wavlm-large": 1024,
     "openai/clip-vit-base-patch32": 512,
 }
+
+
+_WITHOUT_SAFETENSORS = {"microsoft/wavlm-large"}
+"""Published as a pickle alone, which transformers reads with `weights_only=True`."""
 
 
 def _hub_cache() -> Path:

@@ -6,6 +6,7 @@ from gesturebench.common.config import Config
 from gesturebench.common.features.pretrained import Pretrained
 
 BERT = Pretrained(model="google-bert/bert-base-cased", revision="cd5ef92a9fb2f889e972770a36d4ed042daf221e")
+WAVLM = Pretrained(model="microsoft/wavlm-large", revision="c1423ed94bb01d80a3f5ce5bc39f6026a0f4828c")
 WAV2VEC2 = Pretrained(model="facebook/wav2vec2-base-960h", revision="22aad52d435eb6dbaf354bdad9b0da84ce7d6156")
 """The models of RAG-Gesture at the commits that are meant: a commit says what a model is before it is on the disk."""
 

@@ -76,7 +76,7 @@ class PhraseDatabase:
 
     def asking(self, asked: "AskedSpeech", window: Window) -> list[int]:
         """Numbers of the phrases of a speech that ask for a window."""
-        return self._asking(asked.spoken.spans, window)
+        return self._asking(asked.spans, window)
 
     def trained(self, window: Window) -> list[int]:
         """The ids for a window of a training recording, from the precomputed rankings."""
@@ -157,10 +157,11 @@ class PhraseDatabase:
 
 
 class AskedSpeech:
-    """The phrases of a speech, and of each its entries with their scores, best first."""
+    """The phrases of a speech, and of each its entries with their scores, best first. It does not hold the speech, by
+    which it is remembered."""
 
     def __init__(self, spoken: SpokenPhrases, ranker: Ranker, config: RetrievalConfig):
-        speech, self.spoken = spoken.speech, spoken
+        speech, self.phrases, self.spans, self.text = spoken.speech, spoken.phrases, spoken.spans, spoken.text
         self.found: list[Found] = []
         if len(spoken):
             banned = [

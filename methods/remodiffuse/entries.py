@@ -6,18 +6,18 @@ of text and sound, M rows of tokens, D their width.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from gesturebench.common.corpus.names import ClipName
 from gesturebench.common.errors import InputError
-from gesturebench.common.files import read_json, write_json, write_npz
+from gesturebench.common.retrieval.columns import Columns
 from gesturebench.methods.remodiffuse.retrieval_config import Exclusion
 
-ARRAYS, NAMES, TOKENS, REPORT = "entries.npz", "names.json", "tokens.bin", "report.json"
+TOKENS, REPORT = "tokens.bin", "report.json"
 STORED = np.float16
 """The type of stored tokens: half the disk, and off by 5e-4 of a value at most."""
 MARKS = " .,;:!?\"'()[]<>-"
@@ -26,16 +26,15 @@ Groups = Mapping[Hashable, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Entries:
+class Entries(Columns):
     """`clip` (N,) numbers of `clips`, `start_s`, `end_s` (N,) in their recording, `first` (N,) where their motion
     begins and `frames` (N,) how long it is, at 15 fps; `words`, `onsets` (N,) counts, `has_content` (N,) bool,
     `speaker` (N,); `said` (N,) numbers of `texts`, `text` (S, E), `audio` (N, A), `rows` (S + 1,) where the tokens of a
     text begin.
     """
 
-    clips: tuple[str, ...]
-    texts: tuple[str, ...]
-    clip: np.ndarray
+    what: ClassVar[str] = "phrases"
+
     start_s: np.ndarray
     end_s: np.ndarray
     first: np.ndarray
@@ -48,23 +47,6 @@ class Entries:
     text: np.ndarray
     audio: np.ndarray
     rows: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.clip)
-
-    def save(self, folder: Path) -> None:
-        names = {"clips": list(self.clips), "texts": list(self.texts)}
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
-        write_npz(folder / ARRAYS, **{name: array for name, array in arrays.items() if name not in names})
-        write_json(folder / NAMES, names)
-
-    @classmethod
-    def load(cls, folder: Path) -> "Entries":
-        if not (folder / NAMES).exists():
-            raise InputError(f"{folder}: no phrases ({NAMES} is missing)", remedy="delete it and run again")
-        names = read_json(folder / NAMES)
-        with np.load(folder / ARRAYS) as arrays:
-            return cls(tuple(names["clips"]), tuple(names["texts"]), **arrays)
 
     @cached_property
     def of_clip(self) -> Groups:

@@ -41,11 +41,10 @@ def _windows(database: PhraseDatabase, config: RemodiffuseConfig, speech: Speech
 
 
 def _point(database: PhraseDatabase, asked: AskedSpeech, number: int, given: set[int]) -> dict[str, Any]:
-    phrase: Phrase = asked.spoken.phrases[number]
+    phrase: Phrase = asked.phrases[number]
     ids, scores = asked.found[number]
     ranked = [
-        _entry(database, int(entry), float(score), asked.spoken.text[number])
-        for entry, score in zip(ids, scores, strict=True)
+        _entry(database, int(entry), float(score), asked.text[number]) for entry, score in zip(ids, scores, strict=True)
     ]
     taken = next((match for match, entry in zip(ranked, ids) if int(entry) in given), None)
     return {

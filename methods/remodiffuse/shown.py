@@ -46,7 +46,7 @@ class Shown:
         asked = self._database.asked_by(speech)
         placed = [
             (phrase.frames(FPS)[0], int(ids[0]))
-            for phrase, (ids, _) in zip(asked.spoken.phrases, asked.found, strict=True)
+            for phrase, (ids, _) in zip(asked.phrases, asked.found, strict=True)
             if len(ids) and phrase.frames(FPS)[0] < total
         ]
         if not placed:

@@ -1,7 +1,6 @@
 """The hybrid score and the indexes: the same as a loop over all entries, whichever finds it."""
 
 from copy import copy
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from gesturebench.common.retrieval.hybrid import Asked, Library, length_gap
 from gesturebench.common.retrieval.indexes import LARGE, FaissIndex, FlatIndex, index_of
 
 NONE = np.zeros(0, np.int64)
-KINDS = ["flat", pytest.param("faiss", marks=pytest.mark.skipif(not find_spec("faiss"), reason="no faiss here"))]
+KINDS = ["flat", "faiss"]
 
 
 def plain_scores(features, lengths, weight, queries, shares, asked) -> np.ndarray:
@@ -131,7 +130,7 @@ def test_which_index_is_taken():
     small = Library([np.eye(2)], np.array([1, 1]), 0.1)
     assert isinstance(index_of(small, "auto"), FlatIndex)
     many = Library([np.ones((LARGE, 1))], np.ones(LARGE), 0.1)
-    assert isinstance(index_of(many, "auto"), FaissIndex if find_spec("faiss") else FlatIndex)
+    assert isinstance(index_of(many, "auto"), FaissIndex)
 
 
 def test_without_faiss_the_remedy_is_named(monkeypatch):

@@ -31,7 +31,7 @@ from gesturebench.common.features.pretrained import (
 )
 from gesturebench.common.features.text_encoder import word_means
 from gesturebench.common.features.text_rows import text_rows
-from gesturebench.common.features.window_config import BERT, WAV2VEC2, WindowEncoding
+from gesturebench.common.features.window_config import BERT, WAV2VEC2, WAVLM, WindowEncoding
 from gesturebench.common.features.window_encoder import Heard, SpeechEncoding, WindowEncoder
 from gesturebench.common.features.window_text import empty_windows, spoken, window_words, with_words
 from gesturebench.common.features.words import word_vector
@@ -360,7 +360,9 @@ def test_a_pinned_model_is_known_without_being_here(tmp_path, monkeypatch):
         line = absence(source, "conditions.x")
         assert line.startswith("conditions.x: ")
         assert f"hf download {source.model} --revision {source.revision}" in line
+        assert '--include "*.safetensors"' in line
         assert "\n" not in line
+    assert '--include "pytorch_model.bin"' in absence(WAVLM, "x")  # published without the other file
 
 
 @pytest.mark.parametrize("revision", [None, "main", "cd5ef92"])

@@ -9,7 +9,7 @@ from pydantic import Field, SerializationInfo, SerializerFunctionWrapHandler, mo
 from gesturebench.common.budget import Training
 from gesturebench.common.config import Config
 from gesturebench.common.features.pretrained import Pretrained
-from gesturebench.common.features.window_config import WAV2VEC2
+from gesturebench.common.features.window_config import WAV2VEC2, WAVLM
 
 Audio = Literal["mel", "wav2vec2", "wavlm"]
 """What is heard of a segment: the clip store's mel feature, or a frozen encoder's rows at 30 fps (wavlm as in the
@@ -73,7 +73,7 @@ class BaseConfig(Config):
     segments: SegmentConfig = SegmentConfig()
     audio: Audio = "mel"
     wav2vec2: Pretrained = WAV2VEC2
-    wavlm: Pretrained = Pretrained(model="microsoft/wavlm-large", revision="c1423ed94bb01d80a3f5ce5bc39f6026a0f4828c")
+    wavlm: Pretrained = WAVLM
     face: bool = False
 
     @model_serializer(mode="wrap")

@@ -5,30 +5,27 @@ entries.npz, the arrays of `Entries`; names.json, its names; audio.npy (R, A) fl
 memory-mapped; statistics.npz, mean and std of both; report.json, written last.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from gesturebench.common.errors import InputError
-from gesturebench.common.files import read_json, write_json, write_npz
+from gesturebench.common.retrieval.columns import Columns
 from gesturebench.methods.exges.retrieval.segmentation import FLAGS
 
-ARRAYS, NAMES, REPORT = "entries.npz", "names.json", "report.json"
-AUDIO, MOTION, STATISTICS = "audio.npy", "motion.npy", "statistics.npz"
+REPORT, AUDIO, MOTION, STATISTICS = "report.json", "audio.npy", "motion.npy", "statistics.npz"
 
 
 @dataclass(frozen=True, eq=False)
-class Entries:
+class Entries(Columns):
     """`clip` (N,) numbers of `clips`, `start_s`, `end_s` (N,) in their recording, `first` (N,) frame there and `frames`
     (N,) how many, at 30 fps; `words` (N,) counts, `spoken_s` (N,) seconds of words, `flag` (N,) numbers of `FLAGS`,
     `speaker` (N,); `texts` what is said.
     """
 
-    clips: tuple[str, ...]
-    texts: tuple[str, ...]
-    clip: np.ndarray
+    what: ClassVar[str] = "motion base"
+
     start_s: np.ndarray
     end_s: np.ndarray
     first: np.ndarray
@@ -37,9 +34,6 @@ class Entries:
     spoken_s: np.ndarray
     flag: np.ndarray
     speaker: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.clip)
 
     @cached_property
     def rows(self) -> np.ndarray:
@@ -61,20 +55,6 @@ class Entries:
 
     def flag_of(self, entry: int) -> str:
         return FLAGS[self.flag[entry]]
-
-    def save(self, folder: Path) -> None:
-        names = {"clips": list(self.clips), "texts": list(self.texts)}
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
-        write_npz(folder / ARRAYS, **{name: array for name, array in arrays.items() if name not in names})
-        write_json(folder / NAMES, names)
-
-    @classmethod
-    def load(cls, folder: Path) -> "Entries":
-        if not (folder / NAMES).exists():
-            raise InputError(f"{folder}: no motion base ({NAMES} is missing)", remedy="delete it and run again")
-        names = read_json(folder / NAMES)
-        with np.load(folder / ARRAYS) as arrays:
-            return cls(tuple(names["clips"]), tuple(names["texts"]), **arrays)
 
 
 NONE = np.zeros(0, np.int64)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -34,10 +35,12 @@ from gesturebench.methods.exges.retrieval.words import spoken_words
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """The segments of a speech and what was found for each: `audio` (Q, ...) encoded sound, `found` entries with their
-    similarities, best first."""
+    """The segments of a speech of `total` frames and what was found for each: `audio` (Q, ...) encoded sound, `found`
+    entries with their similarities, best first. It does not hold the speech, by which it is remembered."""
 
-    speech: Speech
+    clip_id: str
+    speaker: int
+    total: int
     segments: tuple[Segment, ...]
     audio: Encoded | None
     found: tuple[Found, ...]
@@ -52,6 +55,7 @@ class Retriever:
         self._vectors = np.load(artifacts[RETRIEVER] / VECTORS)
         self.diagnostics: dict[str, Any] = read_json(artifacts[RETRIEVER] / DIAGNOSTICS)
         self._indexes: dict[int, Index] = {}
+        self._asked: WeakKeyDictionary[Speech, Asked] = WeakKeyDictionary()
 
     @classmethod
     def load(cls, config: RetrievalConfig, artifacts: Mapping[str, Path], store: ClipStore) -> "Retriever":
@@ -72,41 +76,46 @@ class Retriever:
     ) -> list[dict[str, Any]]:
         """Of each segment what it asked and found, and the keyframe or the reason why there is none, as plain data."""
         asked = self.ask(speech)
-        placed = self._placed(speech, mode, seed, truth, asked)
+        placed = self._placed(speech, mode, seed, truth)
         rows = zip(asked.segments, asked.found, placed, strict=True)
         return [self._told(segment, found, *outcome) for segment, found, outcome in rows]
 
-    @torch.no_grad()
     def ask(self, speech: Speech) -> Asked:
-        """What each segment of a speech finds; its own recording never."""
+        """What each segment of a speech finds; its own recording never. Remembered as long as the speech lives."""
+        if speech not in self._asked:
+            self._asked[speech] = self._searched(speech)
+        return self._asked[speech]
+
+    @torch.no_grad()
+    def _searched(self, speech: Speech) -> Asked:
         words = spoken_words(speech, self.config.base.words)
         total = speech.n_frames(FPS)
         cut = segments_of(words, speech.duration_s, self.config.base.segments)
         segments = tuple(segment for segment in cut if np.ptp(segment.frames(total)) > 0)
         if not segments:
-            return Asked(speech, (), None, ())
+            return Asked(speech.clip_id, speech.speaker, total, (), None, ())
         rows, longest = audio_rows(speech, self.config.base), self.config.base.segments.max_frames
         spans = [segment.frames(total) for segment in segments]
         audio = _joined(encoded(self.module.audio, [rows[a : min(b, a + longest)] for a, b in spans]))
         index, banned = self._index(speech.speaker), self.base.entries.of_clip(speech.clip_id)
         found = index.search(audio.vector.float().cpu().numpy(), self.config.search.candidates, banned)
-        return Asked(speech, segments, audio, tuple(self._ordered(audio, found)))
+        found = tuple(self._ordered(audio, found))
+        return Asked(speech.clip_id, speech.speaker, total, segments, audio, found)
 
-    def allowed(self, speech: Speech) -> np.ndarray:
+    def allowed(self, speech: Speech | Asked) -> np.ndarray:
         """Rising ids of the entries that a speech may find."""
         banned = self.base.entries.of_clip(speech.clip_id)
         return np.setdiff1d(self._pool(speech.speaker), banned)
 
     def _placed(
-        self, speech: Speech, mode: KeyframeMode, seed: int, truth: Motion | None, asked: Asked | None = None
+        self, speech: Speech, mode: KeyframeMode, seed: int, truth: Motion | None
     ) -> list[tuple[Keyframe | None, str]]:
         """Per segment its keyframe, or none and why."""
-        if mode == "none":
-            asked = asked or self.ask(speech)
-            return [(None, "keyframes are switched off")] * len(asked.segments)
         if mode == "ground_truth":
             truth = _checked_truth(truth, speech)
-        asked = asked or self.ask(speech)
+        asked = self.ask(speech)
+        if mode == "none":
+            return [(None, "keyframes are switched off")] * len(asked.segments)
         placed: list[tuple[Keyframe | None, str]] = []
         taken: set[int] = set()
         for number, reason in enumerate(self._reasons(asked)):
@@ -123,7 +132,7 @@ class Retriever:
         reasons = []
         for ids, similarities in asked.found:
             if not len(ids):
-                reasons.append(f"no entry of speaker {asked.speech.speaker} may be found")
+                reasons.append(f"no entry of speaker {asked.speaker} may be found")
             elif max(similarities) < gate:
                 reasons.append(f"similarity {max(similarities):.3f} is below the gate of {gate:.3f}")
             else:
@@ -131,12 +140,12 @@ class Retriever:
         return reasons
 
     def _keyframe(self, asked: Asked, number: int, mode: KeyframeMode, seed: int, truth: Motion | None) -> Keyframe:
-        segment, speech = asked.segments[number], asked.speech
+        segment = asked.segments[number]
         entry, similarity = int(asked.found[number][0][0]), float(asked.found[number][1][0])
         vector = asked.audio.vector[number]
         if mode == "random":
-            draw = numpy_generator("exges keyframe", seed, speech.clip_id, round(segment.start_s * 1000))
-            entry = int(draw.choice(self.allowed(speech)))
+            draw = numpy_generator("exges keyframe", seed, asked.clip_id, round(segment.start_s * 1000))
+            entry = int(draw.choice(self.allowed(asked)))
             similarity = float(self._vectors[entry] @ vector.float().cpu().numpy())
             place = int(draw.integers(self.base.entries.frames[entry]))
         elif mode == "middle_frame":
@@ -145,7 +154,7 @@ class Retriever:
             place = self._expressive_frame(entry, vector)
         frame = self._anchor(asked, number, entry, place)
         clip, first, _ = self.base.entries.place(entry)
-        source, source_frame = (speech.clip_id, frame) if mode == "ground_truth" else (clip, first + place)
+        source, source_frame = (asked.clip_id, frame) if mode == "ground_truth" else (clip, first + place)
         motion = truth if mode == "ground_truth" else self._store.motion(clip)
         span = (segment.start_s, segment.end_s)
         return Keyframe(frame, source, source_frame, similarity, span, np.array(motion.poses[source_frame], np.float32))
@@ -159,7 +168,7 @@ class Retriever:
 
     def _anchor(self, asked: Asked, number: int, entry: int, place: int) -> int:
         """The frame of the speech in which a keyframe goes."""
-        segment, total = asked.segments[number], asked.speech.n_frames(FPS)
+        segment, total = asked.segments[number], asked.total
         if self.config.search.anchor == "audio_peak":
             mask = asked.audio.mask[number]
             toward = torch.from_numpy(self._vectors[entry]).to(asked.audio.frames)

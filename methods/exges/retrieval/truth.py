@@ -81,9 +81,9 @@ def _answers(
     truth: Truth, retriever: Retriever, asked: Asked, entries: Sequence[Meaning], ks: Sequence[int]
 ) -> list[Mapping[str, float]]:
     """One row per query that holds a gesture and might find something."""
-    allowed, rows = retriever.allowed(asked.speech), []
+    allowed, rows = retriever.allowed(asked), []
     for segment, (ids, _) in zip(asked.segments, asked.found, strict=True):
-        own = truth.between(asked.speech.clip_id, segment.start_s, segment.end_s)
+        own = truth.between(asked.clip_id, segment.start_s, segment.end_s)
         if not own.tags or not len(ids):
             continue
         row: dict[str, float] = {}

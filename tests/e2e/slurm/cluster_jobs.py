@@ -53,7 +53,8 @@ def _hog(job: Job, progress: Progress) -> None:
 
 
 def _train(job: Job, progress: Progress) -> dict:
-    """The training loop of the suite on a small network, slow enough to be interrupted."""
+    """The training loop of the suite on a small network, slow enough to be interrupted; where `spec` names a file to
+    linger for, ten times slower until that is there."""
     import torch
 
     from gesturebench.common.budget import Training
@@ -64,7 +65,8 @@ def _train(job: Job, progress: Progress) -> dict:
     model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Dropout(0.2), torch.nn.Linear(16, 1))
 
     def draw(rows: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        time.sleep(job.spec["pause_s"])
+        lingers = "linger_for" in job.spec and not os.path.exists(job.spec["linger_for"])
+        time.sleep(job.spec["pause_s"] * (10 if lingers else 1))
         with open(job.spec["log"], "a") as log:
             log.write(f"{os.environ.get('SLURM_RESTART_COUNT', 0)}\n")
         return {"x": torch.randn(rows, 8, generator=generator)}

@@ -8,14 +8,15 @@ import pytest
 from cluster_jobs import METHODS, step
 from conftest import running_cluster, studying
 
+from gesturebench.benchmarks.step import Step
 from gesturebench.common.files import read_json
 
 pytestmark = pytest.mark.slow
 
 
-def training(folder: Path, name: str = "training", kind: str = "fit", pause_s: float = 0.1):
+def training(folder: Path, name: str = "training", kind: str = "fit", **spec: object) -> Step:
     log = str(folder / f"{name}.log")
-    return step(name, kind=kind, does="train", steps=60, pause_s=pause_s, log=log)
+    return step(name, kind=kind, does="train", steps=60, pause_s=0.1, log=log, **spec)
 
 
 def lines(folder: Path, name: str = "training") -> list[str]:
@@ -77,7 +78,8 @@ def test_without_accounting_the_queue_tells_how_a_job_ended(study, tmp_path):
 def test_preempted_trainings_give_way_and_end_in_the_same_bits(study, undisturbed, tmp_path, signal):
     """`low` requeues what it preempts, `scavenge` ends it."""
     names, requests = ("low", "scavenge"), {"fit": {"partition": "low"}, "generate": {"partition": "scavenge"}}
-    steps = (training(tmp_path, name, kind) for name, kind in zip(names, requests))
+    preempted = tmp_path / "preempted"  # none ends before
+    steps = (training(tmp_path, name, kind, linger_for=str(preempted)) for name, kind in zip(names, requests))
     toy = study(*steps, steps=requests)
     without = toy.cluster.configured("SlurmctldParameters=", "#SlurmctldParameters=")
     with without if signal == "TERM alone" else contextlib.nullcontext():
@@ -85,6 +87,8 @@ def test_preempted_trainings_give_way_and_end_in_the_same_bits(study, undisturbe
         toy.wait_for(lambda: all(len(lines(tmp_path, name)) >= 12 for name in names))
         urgent = ("sbatch", "-Jurgent", "-pmain", "-N4", "--ntasks-per-node=4", "-o/dev/null", "--wrap", "sleep 2")
         toy.cluster.call(*urgent)
+        toy.wait_for(lambda: all(toy.outcomes(name)[:1] == ["preempted"] for name in names))
+        preempted.touch()
         assert toy.follow() == 0
     for name in names:
         assert toy.outcomes(name) == ["preempted", "done"]

@@ -1,5 +1,6 @@
 """The phrase database: what it holds, who may get what, and what happens where little or nothing is said."""
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
@@ -225,6 +226,14 @@ def test_a_database_is_safe_to_ask_twice(store, opened, clip):
     database, speech = opened(), store.speech(store.split(clip)[0])
     window = Window(speech.clip_id, 0, 120)
     assert database.query(speech, window) == database.query(store.speech(speech.clip_id), window)
+
+
+def test_what_was_asked_goes_with_the_speech(store, opened):
+    database, speech = opened(), store.speech(store.split("test")[0])
+    assert database.asked_by(speech) is database.asked_by(speech)
+    del speech
+    gc.collect()
+    assert not database._asked
 
 
 def test_report(store, opened):

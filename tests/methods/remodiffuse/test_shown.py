@@ -36,7 +36,7 @@ def test_the_own_words_bring_the_own_motion(store, small):
     clip = store.split("train")[0]
     speech = replace(store.speech(clip), clip_id="somebody")
     shown = method.generate([speech], seed=0)[0]
-    phrase = method._generator._database.asked_by(speech).spoken.phrases[0]
+    phrase = method._generator._database.asked_by(speech).phrases[0]
     first = int(np.ceil(phrase.start_s * 30 / 2)) * 2
     last = min(int(phrase.end_s * 30), first + 90)
     true = store.motion(clip).poses[first:last:2]

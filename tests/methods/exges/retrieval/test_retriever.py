@@ -1,5 +1,6 @@
 """The retriever: whom it asks, what it may find, which pose it takes and where it puts it."""
 
+import gc
 import json
 from dataclasses import replace
 
@@ -32,6 +33,14 @@ def test_keyframes_are_poses_of_the_training_split(retriever, store, speech):
         pose = store.motion(keyframe.source_recording).poses[keyframe.source_frame]
         np.testing.assert_array_equal(keyframe.pose, pose.astype(np.float32))
         assert -1 <= keyframe.similarity <= 1 + 1e-6
+
+
+def test_what_was_asked_goes_with_the_speech(retriever, store):
+    found, speech = retriever(), store.speech(store.split("test")[0])
+    assert found.ask(speech) is found.ask(speech)
+    del speech
+    gc.collect()
+    assert not found._asked
 
 
 def test_the_best_entry_is_the_most_similar_one(retriever, retrieval, speech):
@@ -157,7 +166,6 @@ def test_an_explanation_is_plain_data_and_tells_the_keyframes(retriever, speech)
 
 
 def test_faiss_finds_the_same():
-    pytest.importorskip("faiss")
     rng = np.random.default_rng(0)
     vectors, queries = rng.normal(size=(300, 16)).astype(np.float32), rng.normal(size=(5, 16)).astype(np.float32)
     ids, banned = np.arange(1000, 1300), np.arange(1000, 1040)
