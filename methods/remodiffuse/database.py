@@ -161,7 +161,8 @@ class AskedSpeech:
     which it is remembered."""
 
     def __init__(self, spoken: SpokenPhrases, ranker: Ranker, config: RetrievalConfig):
-        speech, self.phrases, self.spans, self.text = spoken.speech, spoken.phrases, spoken.spans, spoken.text
+        speech, self.phrases, self.spans = spoken.speech, spoken.phrases, spoken.spans
+        self.text = spoken.text if len(spoken) else None
         self.found: list[Found] = []
         if len(spoken):
             banned = [

@@ -77,7 +77,7 @@ def _runs(words: Sequence[Word], break_s: float) -> list[list[Word]]:
     """Words between silences of `break_s` and more."""
     runs: list[list[Word]] = []
     for word in words:
-        if runs and word.start_s - runs[-1][-1].end_s < break_s:
+        if runs and _silence(runs[-1][-1], word) < break_s:
             runs[-1].append(word)
         else:
             runs.append([word])
@@ -93,16 +93,22 @@ def _best_cuts(run: Sequence[Word], rule: SegmentConfig) -> list[Sequence[Word]]
     best: list[tuple[float, int, int]] = [(inf, 0, 0)] * count + [(0, 0, count)]
     for i in reversed(range(count)):
         for j in range(i + 1, count + 1):
-            if j > i + 1 and run[j - 1].end_s - run[i].start_s > rule.longest_s:
+            duration_s = round(run[j - 1].end_s - run[i].start_s, 6)
+            if j > i + 1 and duration_s > rule.longest_s:
                 break
-            pauses = j == count or run[j].start_s - run[j - 1].end_s >= rule.pause_s
-            cost = _cost(run[j - 1].end_s - run[i].start_s, j - i, pauses, rule) + best[j][0]
+            pauses = j == count or _silence(run[j - 1], run[j]) >= rule.pause_s
+            cost = _cost(duration_s, j - i, pauses, rule) + best[j][0]
             best[i] = min(best[i], (cost, best[j][1] + 1, j))
     parts, i = [], 0
     while i < count:
         parts.append(run[i : best[i][2]])
         i = best[i][2]
     return parts
+
+
+def _silence(before: Word, after: Word) -> float:
+    """Seconds between two words, without what subtracting rounds."""
+    return round(after.start_s - before.end_s, 6)
 
 
 def _cost(duration_s: float, words: int, pauses: bool, rule: SegmentConfig) -> int:
@@ -119,7 +125,9 @@ def _extended(start_s: float, end_s: float, free_from: float, free_to: float, wa
     before, after = max(0.0, start_s - free_from), max(0.0, free_to - end_s)
     left = min(before, max(need / 2, need - after))
     right = min(after, need - left)
-    return start_s - left, end_s + right
+    return max(start_s - left, min(free_from, start_s)), min(
+        end_s + right, max(free_to, end_s)
+    )  # whatever rounding did
 
 
 def _flag(words: Sequence[Word], duration_s: float, rule: SegmentConfig) -> Flag:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gesturebench.common.corpus.clip import TruthEvent
+from gesturebench.common.corpus.clip import Speech, TruthEvent
 from gesturebench.common.corpus.store import ClipStore
 from gesturebench.common.errors import InputError
 from gesturebench.methods.exges.retrieval.rows import FPS
@@ -56,7 +56,7 @@ def measured(
     """`class_at_k` and `word_at_k` with `chance` beside each; of the keyframes of a mode, how many lie in a gesture
     (`gesturing`) and in one of a class of their query (`fitting`), for `retrieved`, `middle_frame` and `random`.
     """
-    truth, asked = Truth(store), [retriever.ask(store.speech(clip)) for clip in store.split(split)]
+    truth, speeches = Truth(store), [store.speech(clip) for clip in store.split(split)]
     if max(ks) > retriever.config.search.candidates:
         raise InputError(
             f"matches at {max(ks)} of {retriever.config.search.candidates} candidates",
@@ -64,12 +64,12 @@ def measured(
             remedy="raise retrieval.search.candidates",
         )
     entries = [_of_entry(truth, retriever, entry) for entry in range(len(retriever.base))]
-    rows = [row for answer in asked for row in _answers(truth, retriever, answer, entries, ks)]
+    rows = [row for speech in speeches for row in _answers(truth, retriever, retriever.ask(speech), entries, ks)]
     found: dict[str, Any] = {"queries": len(rows), "split": split}
     for name in rows[0] if rows else ():
         found[name] = float(np.mean([row[name] for row in rows]))
     modes = ("retrieved", "middle_frame", "random")
-    return found | {"keyframes": {mode: _keyframes(truth, retriever, asked, mode, seed) for mode in modes}}
+    return found | {"keyframes": {mode: _keyframes(truth, retriever, speeches, mode, seed) for mode in modes}}
 
 
 def _of_entry(truth: Truth, retriever: Retriever, entry: int) -> Meaning:
@@ -107,14 +107,14 @@ def chance_of_any(count: int, right: int, k: int) -> float:
 
 
 def _keyframes(
-    truth: Truth, retriever: Retriever, asked: Sequence[Asked], mode: Any, seed: int
+    truth: Truth, retriever: Retriever, speeches: Sequence[Speech], mode: Any, seed: int
 ) -> dict[str, float | int]:
     gesturing, fitting = [], []
-    for answer in asked:
-        for keyframe in retriever.keyframes(answer.speech, mode, seed=seed):
+    for speech in speeches:
+        for keyframe in retriever.keyframes(speech, mode, seed=seed):
             event = truth.at(keyframe.source_recording, keyframe.source_frame)
             gesturing.append(event is not None)
-            own = truth.between(answer.speech.clip_id, *keyframe.segment)
+            own = truth.between(speech.clip_id, *keyframe.segment)
             if own.tags:
                 fitting.append(event is not None and event.tag in own.tags)
     shares = {"gesturing": gesturing, "fitting": fitting}

@@ -35,9 +35,11 @@ def cleaned(words: Sequence[Word], shortest_s: float) -> list[Word]:
     for word in told:
         if apart and apart[-1].end_s > word.start_s:
             last = apart.pop()
-            middle_s = (max(last.start_s, word.start_s) + min(last.end_s, word.end_s)) / 2
+            start_s = max(last.start_s, word.start_s)  # the last one may have been moved behind this one's start
+            end_s = max(start_s, word.end_s)
+            middle_s = (start_s + min(last.end_s, end_s)) / 2
             apart.append(Word(last.text, last.start_s, middle_s))
-            word = Word(word.text, middle_s, max(middle_s, word.end_s))
+            word = Word(word.text, middle_s, end_s)
         apart.append(word)
     return [word for word in apart if word.end_s - word.start_s >= shortest_s]
 

@@ -3,7 +3,7 @@
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gesturebench.common.corpus.clip import Word
@@ -77,6 +77,7 @@ def test_cuts_are_the_cheapest_of_all(words):
 
 @settings(max_examples=60, deadline=None)
 @given(spoken, st.floats(0, 2))
+@example([Word("w0", 0.0, 0.175), Word("w1", 0.814, 0.834)], 0.0)
 def test_segments_hold_every_word_once_and_never_meet(words, rest_s):
     duration_s = (words[-1].end_s if words else 0) + rest_s
     segments = segments_of(words, duration_s, RULE)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gesturebench.common.corpus.clip import Speech, Word
@@ -24,8 +24,12 @@ intervals = st.builds(
 )  # fmt: skip
 
 
+SAME_TIME = [Word("well", a / 1000, b / 1000) for a, b in ((0, 292), (289, 292), (290, 290), (290, 311))]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(intervals, max_size=12))
+@example(SAME_TIME)
 def test_cleaned_words_are_in_order_and_apart(words):
     found = cleaned(words, 0.02)
     assert all(word.end_s - word.start_s >= 0.02 for word in found)
