@@ -37,11 +37,12 @@ class CrossLocalSizes(Config):
     """Share of the training windows whose style is not told and, by a draw of its own, of those whose seed is not."""
 
     @classmethod
-    def two_seconds(cls, latent: int, layers: int) -> "CrossLocalSizes":
-        """A small network on windows of 60 frames: the fewer frames a step has, the more steps there are."""
+    def small(cls, latent: int, layers: int, frames: int) -> "CrossLocalSizes":
+        """A small network on windows of so many `frames`, of which 15 are seed: the fewer frames a step has, the more
+        steps there are."""
         quarter = latent // 4
         sizes = {"latent": latent, "audio_latent": quarter, "style_latent": quarter, "feed_forward": 2 * latent}
-        return cls(frames=60, seed_frames=15, layers=layers, dropout=0.0, **sizes)
+        return cls(frames=frames, seed_frames=15, layers=layers, dropout=0.0, **sizes)
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:

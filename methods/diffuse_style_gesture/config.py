@@ -59,15 +59,15 @@ class DiffuseStyleGestureConfig(Config):
 
 PRESETS: dict[str, DiffuseStyleGestureConfig] = {
     "tiny": DiffuseStyleGestureConfig(
-        network=CrossLocalSizes.two_seconds(32, 1),
+        network=CrossLocalSizes.small(32, 1, frames=60),
         initial="principal",
         training=Training(steps=60, batch=8, optimizer="adamw", lr=3e-3, save_every=20),
         sampling=SamplingConfig(sampler="ddim", steps=5),
     ),
     "demo": DiffuseStyleGestureConfig(
-        network=CrossLocalSizes.two_seconds(128, 2),
+        network=CrossLocalSizes.small(128, 2, frames=90),
         initial="principal",
-        training=Training(steps=600, batch=8, optimizer="adamw", lr=2e-3),
+        training=Training(steps=1200, batch=8, optimizer="adamw", lr=2e-3),
         sampling=SamplingConfig(sampler="ddim", smoothing="released"),
     ),
     "paper": DiffuseStyleGestureConfig(

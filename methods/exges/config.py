@@ -121,17 +121,17 @@ class ExgesConfig(Config):
 
 PRESETS: dict[str, ExgesConfig] = {
     "tiny": ExgesConfig(
-        network=CrossLocalSizes.two_seconds(32, 1),
+        network=CrossLocalSizes.small(32, 1, frames=60),
         initial="principal",
         retrieval=RETRIEVAL_PRESETS["tiny"],
         training=Training(steps=60, batch=8, optimizer="adamw", lr=3e-3, save_every=20),
         sampling=SamplingConfig(sampler="ddim", steps=5),
     ),
     "demo": ExgesConfig(
-        network=CrossLocalSizes.two_seconds(128, 2),
+        network=CrossLocalSizes.small(128, 2, frames=90),
         initial="principal",
         retrieval=RETRIEVAL_PRESETS["demo"],
-        training=Training(steps=600, batch=8, optimizer="adamw", lr=2e-3),
+        training=Training(steps=1200, batch=8, optimizer="adamw", lr=2e-3),
         sampling=SamplingConfig(sampler="ddim", smoothing="released"),
     ),
     "paper": ExgesConfig(
