@@ -5,15 +5,14 @@ and motion that is known (Nichol & Dhariwal 2021; Tevet et al. 2023).
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gesturebench.common.diffusion import ddim
 from gesturebench.common.diffusion.ddim import Predict
-from gesturebench.common.diffusion.ddpm import posterior
+from gesturebench.common.diffusion.ddpm import posterior_shares
 from gesturebench.common.diffusion.schedule import Schedule
 
 STEPS = 1000
@@ -51,24 +50,29 @@ def posterior_log_variance(schedule: Schedule, index: int) -> float:
     return math.log(posterior_variance(schedule, max(index, 1)))
 
 
-def ancestral(
-    predict: Predict,
-    noise: Tensor,
-    schedule: Schedule,
-    noise_of: Noise,
-    *,
-    after_step: Callable[[int], None] | None = None,
-) -> Tensor:
-    """Noise to data: x_(i-1) = posterior mean + posterior deviation * noise, none at the cleanest step (Ho et al. 2020,
-    algorithm 2). `after_step(index)` observes."""
-    x = noise
-    for index in reversed(range(len(schedule))):
-        x = posterior(x, predict(x, index), schedule, index).mean
-        if index:
-            x = x + math.exp(0.5 * posterior_log_variance(schedule, index)) * noise_of(index)
-        if after_step is not None:
-            after_step(index)
-    return x
+class Step(NamedTuple):
+    """x_(i-1) = of_x0 x0 + of_x x_i + deviation * noise."""
+
+    of_x0: float
+    of_x: float
+    deviation: float
+
+
+def ancestral_step(schedule: Schedule, index: int) -> Step:
+    """A draw from q(x_(i-1) | x_i, x0), without noise at the cleanest step (Ho et al. 2020, algorithm 2)."""
+    deviation = math.exp(0.5 * posterior_log_variance(schedule, index)) if index else 0.0
+    return Step(*posterior_shares(schedule, index), deviation)
+
+
+def deterministic_step(schedule: Schedule, index: int) -> Step:
+    """sqrt(a') x0 + sqrt(1 - a') eps with eps = (x - sqrt(a) x0) / sqrt(1 - a), where a = alpha_bar and a' that of one
+    step cleaner (Song et al. 2021, eq. 12, eta 0)."""
+    level, cleaner = float(schedule.alpha_bar[index]), schedule.previous(index)
+    of_x = math.sqrt((1.0 - cleaner) / (1.0 - level))
+    return Step(math.sqrt(cleaner) - of_x * math.sqrt(level), of_x, 0.0)
+
+
+STEP: dict[Sampler, Callable[[Schedule, int], Step]] = {"ddpm": ancestral_step, "ddim": deterministic_step}
 
 
 def sample(
@@ -80,10 +84,15 @@ def sample(
     *,
     after_step: Callable[[int], None] | None = None,
 ) -> Tensor:
-    """Noise to data by the sampler of that name."""
-    if sampler == "ddim":
-        return ddim.sample(predict, noise, schedule, after_step=after_step)
-    return ancestral(predict, noise, schedule, noise_of, after_step=after_step)
+    """Noise to data by the sampler of that name. `after_step(index)` observes."""
+    x = noise
+    for index in reversed(range(len(schedule))):
+        step = STEP[sampler](schedule, index)
+        moved = (step.of_x0 * predict(x, index)).add_(x, alpha=step.of_x)
+        x = moved.add_(noise_of(index), alpha=step.deviation) if step.deviation else moved
+        if after_step is not None:
+            after_step(index)
+    return x
 
 
 def imposed(predict: Predict, known: Tensor, mask: Tensor, when: Impose = "every") -> Predict:
@@ -108,5 +117,7 @@ class Draws:
 
     def __call__(self, index: int = 0) -> Tensor:
         """(B, *shape)."""
-        rows = [torch.randn(self._shape, generator=generator) for generator in self._generators]
-        return torch.stack(rows).to(self._device)
+        rows = torch.empty(len(self._generators), *self._shape)
+        for row, generator in zip(rows, self._generators, strict=True):
+            torch.randn(self._shape, generator=generator, out=row)
+        return rows.to(self._device)

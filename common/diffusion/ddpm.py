@@ -19,15 +19,17 @@ class Moments(NamedTuple):
         return math.log(self.variance)
 
 
-def posterior(x: Tensor, x0: Tensor, schedule: Schedule, index: int) -> Moments:
-    """Mean sqrt(a') beta / (1 - a) x0 + sqrt(1 - beta) (1 - a') / (1 - a) x, with a = alpha_bar and a' one step cleaner
-    (eq. 7).
+def posterior_shares(schedule: Schedule, index: int) -> tuple[float, float]:
+    """What x0 and x_i have in the mean of q(x_(i-1) | x_i, x0): sqrt(a') beta / (1 - a) and
+    sqrt(1 - beta) (1 - a') / (1 - a), with a = alpha_bar and a' one step cleaner (eq. 7)."""
+    beta, cleaner, rest = float(schedule.betas[index]), schedule.previous(index), 1.0 - float(schedule.alpha_bar[index])
+    return math.sqrt(cleaner) * beta / rest, math.sqrt(1.0 - beta) * (1.0 - cleaner) / rest
 
-    The variance is beta (`fixed_large`), at the cleanest step the true posterior's of the step before: there beta alone
-    would be far too small.
+
+def posterior(x: Tensor, x0: Tensor, schedule: Schedule, index: int) -> Moments:
+    """Mean by `posterior_shares`. The variance is beta (`fixed_large`), at the cleanest step the true posterior's of
+    the step before: there beta alone would be far too small.
     """
-    betas, cleaner = schedule.betas, schedule.previous(index)
-    beta, rest = float(betas[index]), 1.0 - float(schedule.alpha_bar[index])
-    mean = math.sqrt(cleaner) * beta / rest * x0 + math.sqrt(1.0 - beta) * (1.0 - cleaner) / rest * x
+    betas, (of_x0, of_x) = schedule.betas, posterior_shares(schedule, index)
     first = float(betas[1]) * (1.0 - schedule.previous(1)) / (1.0 - float(schedule.alpha_bar[1]))
-    return Moments(mean, beta if index else first)
+    return Moments(of_x0 * x0 + of_x * x, float(betas[index]) if index else first)

@@ -83,23 +83,25 @@ class PrepackedLinear:
     """`nn.functional.linear` for weights that are not trained any more and meet one number of rows again and again.
 
     MKL keeps a second copy of such weights in the order its product reads them (150 rows by 512 by 1536: 124 instead of
-    105 GFLOP/s on one core), for the number of rows they meet first. Other rows, small weights, other devices and
-    builds of torch go the usual way.
+    105 GFLOP/s on one core), for `rows` of them, or for the number they meet first. Other rows, small weights, other
+    devices and builds of torch go the usual way.
     """
 
     SMALL = 1 << 16
 
-    def __init__(self) -> None:
+    def __init__(self, rows: int | None = None) -> None:
         self._copies: dict[int, tuple[int, Tensor]] = {}
+        self._rows = rows
         self._usable = torch.backends.mkl.is_available() and hasattr(torch.ops.mkl, "_mkl_linear")
 
-    def __call__(self, x: Tensor, weight_NK: Tensor, bias_N: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, weight_NK: Tensor, bias_N: Tensor | None = None) -> Tensor:
         """(..., K) -> (..., N)."""
         if not self._usable or weight_NK.numel() < self.SMALL or x.is_cuda or x.dtype != torch.float32:
             return nn.functional.linear(x, weight_NK, bias_N)
         key, now = weight_NK.data_ptr(), x[..., 0].numel()
         if key not in self._copies:
-            self._copies[key] = now, torch.ops.mkl._mkl_reorder_linear_weight(weight_NK.detach().contiguous(), now)
+            rows = self._rows or now
+            self._copies[key] = rows, torch.ops.mkl._mkl_reorder_linear_weight(weight_NK.detach().contiguous(), rows)
         rows, copy = self._copies[key]
         if rows != now:
             return nn.functional.linear(x, weight_NK, bias_N)

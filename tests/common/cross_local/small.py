@@ -16,7 +16,11 @@ def network(attention: int = 3, mask_input: bool = False, **sizes) -> CrossLocal
     torch.manual_seed(0)
     config = SIZES.updated({"attention": attention, **sizes})
     widths = {"features": FEATURES, "audio_features": AUDIO, "styles": STYLES}
-    return CrossLocalDenoiser(config.of(**widths, mask_input=mask_input)).eval().requires_grad_(False)
+    built = CrossLocalDenoiser(config.of(**widths, mask_input=mask_input)).eval().requires_grad_(False)
+    for layer in built.seqTransEncoder.layers:
+        for bias in layer.self_attn.in_proj_bias, layer.self_attn.out_proj.bias:
+            bias.normal_()  # they start at zero
+    return built
 
 
 def told(attention: int = 3, frames: int = SIZES.frames) -> dict[str, torch.Tensor]:

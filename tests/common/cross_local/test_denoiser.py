@@ -24,6 +24,27 @@ def test_the_prepared_network_is_the_network(attention, uncond, mask_input):
         torch.testing.assert_close(fast(x, index), expected, atol=2e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_wide_maps_and_rows_that_threads_share(count):
+    """Weights large enough to be packed; two threads take two windows and one."""
+    plain, known, x = network(latent=288, feed_forward=288), told(), noisy()
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        found = PreparedDenoiser(plain, timesteps=(10, 500), **known)(x, 1)
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(found, plain(x, T, **known), atol=5e-6, rtol=1e-5)
+
+
+def test_preparing_leaves_the_network_as_it_was():
+    plain, known, x = network(latent=288), told(), noisy()
+    before = {name: value.clone() for name, value in plain.state_dict().items()}
+    PreparedDenoiser(plain, timesteps=(10,), **known)(x, 0)
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
 @pytest.mark.parametrize("attention", [3, 4, 5])
 def test_everything_told_is_heard(attention):
     plain, known = network(attention), told(attention)

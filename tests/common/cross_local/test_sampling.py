@@ -6,7 +6,6 @@ import torch
 
 from gesturebench.common.cross_local.diffusion import (
     Draws,
-    ancestral,
     cosine_betas,
     cosine_schedule,
     imposed,
@@ -14,6 +13,7 @@ from gesturebench.common.cross_local.diffusion import (
     sample,
 )
 from gesturebench.common.cross_local.losses import masked_smooth_l1
+from gesturebench.common.diffusion import ddim
 from gesturebench.common.seeds import torch_generator
 
 MEAN, DEVIATION = 2.0, 0.5
@@ -57,6 +57,20 @@ def test_samples_are_distributed_like_the_data(sampler, steps):
     assert abs(float(found.std()) - DEVIATION) < 0.03
 
 
+def test_deterministic_steps_are_those_of_ddim():
+    schedule, noise = cosine_schedule(50), torch.randn(4, 6, generator=torch_generator("deterministic")).double()
+    found = sample(optimal(schedule), noise, schedule, "ddim", lambda index: torch.full_like(noise, torch.nan))
+    torch.testing.assert_close(found, ddim.sample(optimal(schedule), noise, schedule), atol=1e-7, rtol=1e-7)
+
+
+def test_noise_that_sampling_begins_with_is_left_alone():
+    schedule, noise = cosine_schedule(5), torch.randn(4, 6, generator=torch_generator("start"))
+    before = noise.clone()
+    for sampler in ("ddpm", "ddim"):
+        sample(lambda x, index: x, noise, schedule, sampler, lambda index: before)
+        assert torch.equal(noise, before)
+
+
 @pytest.mark.parametrize("when", ["every", "last"])
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim"])
 def test_what_is_known_is_met_exactly(when, sampler):
@@ -83,7 +97,7 @@ def test_inpainting_leads_the_rest_along():
     def last_frame(when):
         noise = Draws([torch_generator("lead")], shape[1:])
         led = imposed(alike, torch.full(shape, 3.0), mask, when)
-        return float(ancestral(led, noise(), schedule, noise)[0, -1, 0])
+        return float(sample(led, noise(), schedule, "ddpm", noise)[0, -1, 0])
 
     assert last_frame("every") > last_frame("last") + 0.5
 
@@ -93,7 +107,7 @@ def test_a_row_does_not_depend_on_its_neighbours():
 
     def run(rows):
         noise = Draws([torch_generator("row", row) for row in rows], (4,))
-        return ancestral(optimal(schedule), noise(), schedule, noise)
+        return sample(optimal(schedule), noise(), schedule, "ddpm", noise)
 
     torch.testing.assert_close(run([0, 1, 2])[1], run([1])[0])
 

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from gesturebench.common.cross_local.diffusion import (
-    ancestral,
     cosine_betas,
     cosine_schedule,
     imposed,
     posterior_log_variance,
     posterior_variance,
+    sample,
 )
 from gesturebench.common.cross_local.losses import masked_smooth_l1
 from gesturebench.common.cross_local.stitching import Stitching
@@ -54,7 +54,7 @@ def _chains(file: Arrays, golden: Golden, schedule: Schedule) -> Iterator[Check]
     def noise_of(index: int) -> Tensor:
         return inputs["noises"][last - index]
 
-    chain = partial(ancestral, noise=inputs["x_T"], schedule=schedule, noise_of=noise_of)
+    chain = partial(sample, noise=inputs["x_T"], schedule=schedule, sampler="ddpm", noise_of=noise_of)
     yield near("chain_plain", chain(predict), golden["out/chain_plain"], CHAIN)
     known = imposed(predict, inputs["inpainted_motion"], inputs["inpainting_mask"])
     yield near("chain_inpaint", chain(known), golden["out/chain_inpaint"], CHAIN)
